@@ -1,4 +1,4 @@
-// The one error of every reader of a model folder: the folder cannot be used as it is.
+// A model folder that cannot be used: which file, what is wrong with it.
 #pragma once
 
 #include <stdexcept>
@@ -6,15 +6,12 @@
 
 namespace gpumodel::engine {
 
-// what() is "<file>: <reason>", fit to be shown to a client: `file` is relative to the model's
-// folder ("tokenizer.json"), never an absolute path, and `reason` names the field and what was
-// expected ("model.type: \"Unigram\" is not supported").
+// Files are named relative to the model's folder, never by an absolute path: the message reaches clients.
 class BadModel : public std::runtime_error {
  public:
   BadModel(std::string file, const std::string& reason)
       : std::runtime_error(file + ": " + reason), file_(std::move(file)) {}
-
-  const std::string& file() const noexcept { return file_; }
+  const std::string& file() const { return file_; }
 
  private:
   std::string file_;

@@ -1,0 +1,42 @@
+// Views of one model's tensors in an arena, in the form in which the decoder uses them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/io/model_config.hpp"
+
+namespace gpumodel::engine::model {
+
+// A row-major matrix of (rows, columns) in the weights' dtype: one row per output, as in torch.nn.Linear.
+// Borrowed from an arena; aligned to 64 bytes.
+struct MatrixView {
+  const void* data = nullptr;
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  io::DType dtype = io::DType::f32;
+};
+
+struct LayerWeights {
+  const float* attention_norm = nullptr;  // (hidden)
+  MatrixView qkv;                         // (heads*head_dim + 2*kv_heads*head_dim, hidden): q, k, v
+  const float* qkv_bias = nullptr;        // (qkv.rows) or none
+  MatrixView o;                           // (hidden, heads*head_dim)
+  const float* o_bias = nullptr;          // (hidden) or none
+  const float* mlp_norm = nullptr;        // (hidden)
+  MatrixView gate_up;                     // (2*intermediate, hidden): gate, up
+  const float* gate_up_bias = nullptr;    // (2*intermediate) or none
+  MatrixView down;                        // (hidden, intermediate)
+  const float* down_bias = nullptr;       // (hidden) or none
+};
+
+// Norms and biases are kept as float whatever the dtype: they are small, and read by every kernel.
+struct ModelWeights {
+  io::DType dtype = io::DType::f32;
+  MatrixView embedding;                   // (vocab, hidden)
+  std::vector<LayerWeights> layers;
+  const float* final_norm = nullptr;      // (hidden)
+  MatrixView lm_head;                     // (vocab, hidden); the embedding itself where tied
+};
+
+}  // namespace gpumodel::engine::model
