@@ -45,6 +45,9 @@ function(gpumodel_library name)
   target_link_libraries(${name} PUBLIC gpumodel_flags ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
 endfunction()
 
+add_custom_target(tsan_tests)  # the tests labelled "tsan"
+add_custom_target(fuzzers)
+
 # gpumodel_test(NAME SOURCES... LIBS... [TIMEOUT seconds] [LABELS labels...])
 # One Boost.Test program; each source is one suite, named after the unit that it tests.
 function(gpumodel_test name)
@@ -58,6 +61,9 @@ function(gpumodel_test name)
   add_test(NAME ${name} COMMAND ${name} --log_level=message --report_level=short)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
     ENVIRONMENT "${GPUMODEL_TEST_ENVIRONMENT}")
+  if("tsan" IN_LIST ARG_LABELS)
+    add_dependencies(tsan_tests ${name})
+  endif()
 endfunction()
 
 # gpumodel_fuzzer(NAME SOURCE LIBS... [CORPUS folder])
@@ -71,4 +77,5 @@ function(gpumodel_fuzzer name source)
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_libraries(${name} PRIVATE ${ARG_LIBS})
+  add_dependencies(fuzzers ${name})
 endfunction()
