@@ -14,21 +14,19 @@ struct Layout;
 inline constexpr std::int64_t kMaxStepRows = 512;
 inline constexpr std::int64_t kMaxLogitRows = 64;
 
-// Bytes of one activation or KV element: 2 for fp16 and bf16 weights, 4 for fp32. Activations that a
-// step keeps between operations are float whatever the dtype.
+// Bytes of one KV element: 2 for fp16 and bf16 weights, 4 for fp32.
 constexpr std::int64_t kv_element_bytes(io::DType weights) {
   return static_cast<std::int64_t>(io::dtype_bytes(weights));
 }
 
-// The decoder's buffers, all of one lifetime, in bytes; the decoder allocates exactly these:
-//   float[kMaxStepRows]  x (hidden) residual, (hidden) normed input and block output,
+// The decoder's buffers, all of one lifetime, in bytes; the decoder lays out exactly these, in this order
+// (workspace.hpp). Activations are float whatever the dtype:
+//   float[kMaxStepRows]  residual (hidden), normed input (hidden), rope table (head_dim),
 //                        qkv (heads + 2*kv_heads) * head_dim, attention output heads * head_dim,
 //                        gate_up 2 * intermediate, activated intermediate
-//   T[kMaxStepRows]      the widest product input in the weights' dtype T:
-//                        max(hidden, heads*head_dim, intermediate)
-//   float[kMaxLogitRows] logits (vocab), and the normed rows (hidden)
-// each rounded up to 64 bytes, the sum to a page. `weights` is the resolved dtype.
-std::uint64_t workspace_bytes(const io::ModelConfig& config, io::DType weights);
+//   float[kMaxLogitRows] logits (vocab)
+// each rounded up to 64 bytes, the sum to a page.
+std::uint64_t workspace_bytes(const io::ModelConfig& config);
 
 struct Needs {
   std::uint64_t tensor_bytes = 0;        // the arena, in whole pages

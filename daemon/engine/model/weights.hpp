@@ -4,18 +4,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/device/matrix.hpp"
 #include "engine/io/model_config.hpp"
 
 namespace gpumodel::engine::model {
 
-// A row-major matrix of (rows, columns) in the weights' dtype: one row per output, as in torch.nn.Linear.
-// Borrowed from an arena; aligned to 64 bytes.
-struct MatrixView {
-  const void* data = nullptr;
-  std::int64_t rows = 0;
-  std::int64_t columns = 0;
-  io::DType dtype = io::DType::f32;
-};
+using device::MatrixView;  // borrowed from an arena
 
 struct LayerWeights {
   const float* attention_norm = nullptr;  // (hidden)
@@ -33,10 +27,10 @@ struct LayerWeights {
 // Norms and biases are kept as float whatever the dtype: they are small, and read by every kernel.
 struct ModelWeights {
   io::DType dtype = io::DType::f32;
-  MatrixView embedding;                   // (vocab, hidden)
+  MatrixView embedding;  // (vocab, hidden)
   std::vector<LayerWeights> layers;
-  const float* final_norm = nullptr;      // (hidden)
-  MatrixView lm_head;                     // (vocab, hidden); the embedding itself where tied
+  const float* final_norm = nullptr;  // (hidden)
+  MatrixView lm_head;                 // (vocab, hidden); the embedding itself where tied
 };
 
 }  // namespace gpumodel::engine::model

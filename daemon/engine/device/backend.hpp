@@ -1,0 +1,103 @@
+// The hot operations of a decoder, behind one small interface for every kind of device.
+//
+// Pointers named in `Backend` are device memory, opaque to the caller (on the CPU they are ordinary
+// memory); spans and structs are host memory, read during the call. Activations are float,
+// row-major, without padding between rows. Operations run in the order of the calls; results are
+// read through copy_to_host, which waits for them. No operation allocates device memory, none
+// throws for sizes it was built for: shapes are the caller's to get right. One thread at a time may
+// call a backend.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "engine/device/matrix.hpp"
+#include "engine/kv/kv_store.hpp"
+
+namespace gpumodel::engine::device {
+
+struct AttentionShape {
+  std::int32_t heads =
+      0;  // a multiple of kv_heads: query head h reads key head h / (heads / kv_heads)
+  std::int32_t kv_heads = 0;
+  std::int32_t head_dim = 0;  // even
+  float scale = 0.0f;         // of query-key products: 1/sqrt(head_dim) in most models
+
+  std::int64_t query_columns() const { return std::int64_t{heads} * head_dim; }
+  // A row of q, k and v side by side.
+  std::int64_t qkv_columns() const {
+    return (std::int64_t{heads} + 2 * std::int64_t{kv_heads}) * head_dim;
+  }
+};
+
+// One sequence's rows in a step. Row i of it is the token at `position + i`; the tokens before
+// `position` have their keys and values in the pages already.
+struct SequenceRows {
+  std::int64_t first_row = 0;
+  std::int32_t rows = 0;
+  std::int32_t position = 0;
+  std::span<const kv::PageId> pages;  // at least pages_for(position + rows)
+};
+
+enum class Output { replace, add };
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // For reports: "avx2", "aten".
+  virtual const char* name() const = 0;
+
+  // out (tokens, columns) = the table's rows at `tokens`, each below table.rows.
+  virtual void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float* out) = 0;
+
+  // out (rows, columns) = x / sqrt(mean(x^2) + eps) * weight, by row (Zhang, Sennrich 2019,
+  // arXiv:1910.07467). out may be x.
+  virtual void rms_norm(const float* x, const float* weight, float eps, std::int64_t rows,
+                        std::int64_t columns, float* out) = 0;
+
+  // out (rows, w.rows) = or += x (rows, w.columns) w^T + bias (w.rows, or nullptr). out is not x.
+  virtual void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
+                      Output output, float* out) = 0;
+
+  // table (rows, head_dim): by row head_dim/2 cosines, then as many sines, of position *
+  // theta^(-2i/head_dim) in float, as transformers computes them (Su et al. 2021,
+  // arXiv:2104.09864).
+  virtual void rope_table(const io::RopeConfig& rope, std::int32_t head_dim,
+                          std::span<const SequenceRows> sequences, float* table) = 0;
+
+  // Rotates q and k of qkv (rows, qkv_columns) in place, pairing dimension i with i + head_dim/2,
+  // and writes k and v of every row into its page of `layer`, rounded to the store's dtype.
+  virtual void rope_and_store(const AttentionShape& shape, std::span<const SequenceRows> sequences,
+                              const float* table, float* qkv, const kv::KvStore& store,
+                              std::int32_t layer) = 0;
+
+  // out (rows, heads * head_dim): softmax(scale * q k^T) v, causal, k and v from the pages of
+  // `layer`, where rope_and_store has put this step's as well.
+  virtual void attention(const AttentionShape& shape, std::span<const SequenceRows> sequences,
+                         const float* qkv, const kv::KvStore& store, std::int32_t layer,
+                         float* out) = 0;
+
+  // out (rows, columns) = silu(gate) * up, where gate_up is (rows, 2 * columns): gate, then up.
+  virtual void silu_multiply(const float* gate_up, std::int64_t rows, std::int64_t columns,
+                             float* out) = 0;
+
+  // out (indices, columns) = rows `indices` of x, ascending. out may be x.
+  virtual void gather_rows(const float* x, std::span<const std::int64_t> indices,
+                           std::int64_t columns, float* out) = 0;
+
+  virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;
+};
+
+// The plain ATen implementation: the oracle of the others, and the fallback on a machine that has
+// none of them. In the library gpumodel_engine_device_aten. `threads` is at least 1, and is set for
+// the whole process.
+std::unique_ptr<Backend> make_aten_backend(int threads);
+
+// Ours for x86 processors with AVX2, FMA and F16C; nullptr on another processor. `threads` is at
+// least 1, the caller's own included.
+std::unique_ptr<Backend> make_cpu_backend(int threads);
+
+}  // namespace gpumodel::engine::device

@@ -1,0 +1,69 @@
+// Runs one model's layers over the rows of a step. One code path for every architecture: what
+// differs is data in ModelConfig and ModelWeights.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/device/backend.hpp"
+#include "engine/io/model_config.hpp"
+#include "engine/kv/kv_store.hpp"
+#include "engine/model/weights.hpp"
+#include "engine/model/workspace.hpp"
+
+namespace gpumodel::engine::model {
+
+// One sequence's part of a step: a chunk of its prompt, or the token that was sampled last.
+struct SequenceStep {
+  std::span<const std::int32_t> tokens;  // at least one, each in 0 .. vocab_size - 1
+  std::int32_t position =
+      0;  // of tokens[0]: how many tokens of the sequence earlier steps have run
+  std::span<const kv::PageId>
+      pages;                    // the sequence's own, at least pages_for(position + tokens.size())
+  std::int32_t logit_rows = 1;  // logits for this many of its last tokens: 0 inside a prompt
+};
+
+// At most kMaxStepRows tokens and kMaxLogitRows logit rows (needs.hpp) over all sequences; no page
+// that a step writes belongs to two of them.
+struct StepBatch {
+  std::span<const SequenceStep> sequences;
+};
+
+// Not thread-safe. Allocates nothing in a step.
+class Decoder {
+ public:
+  // config and weights belong together; the store has config's KvLayout in weights.dtype. The
+  // workspace is device memory of at least workspace_bytes(config), aligned to 64 bytes, used
+  // during a step only: decoders that never run at the same time may share one. All are borrowed.
+  // Throws std::invalid_argument where they do not fit together.
+  Decoder(const io::ModelConfig& config, const ModelWeights& weights, device::Backend& backend,
+          const kv::KvStore& store, std::span<std::byte> workspace);
+
+  // Runs the batch: its keys and values are in the pages afterwards. Returns the logits (logit
+  // rows, vocab_size) in the order of the sequences and, in each, of its tokens: device memory in
+  // the workspace, the caller's to read and to change until the next step. Throws
+  // std::invalid_argument, before anything ran, where the batch breaks its contract.
+  float* step(const StepBatch& batch);
+
+ private:
+  void check_and_lay_out(const StepBatch& batch);
+  void attend(const LayerWeights& layer, std::int32_t index);
+  void feed_forward(const LayerWeights& layer);
+
+  const io::ModelConfig& config_;
+  const ModelWeights& weights_;
+  device::Backend& backend_;
+  kv::KvStore store_;
+  device::AttentionShape shape_;
+  Workspace buffers_;
+
+  // Of the step that runs; kept for their memory.
+  std::int64_t rows_ = 0;
+  std::vector<std::int32_t> tokens_;
+  std::vector<device::SequenceRows> sequences_;
+  std::vector<std::int64_t> logit_rows_;
+};
+
+}  // namespace gpumodel::engine::model
