@@ -49,6 +49,14 @@ concept Fielded = requires(T& value, FieldProbe probe) { T::fields(value, probe)
 
 // ---- writing
 
+// All are declared before any is defined: they call each other on standard types, which no
+// argument-dependent lookup would find.
+template <class A, class B>
+void write(Packer& packer, const std::pair<A, B>& value);
+template <class T>
+void write(Packer& packer, const std::optional<T>& value);
+template <class T>
+void write(Packer& packer, const std::vector<T>& values);
 template <Fielded T>
 void write(Packer& packer, const T& value);
 
@@ -113,6 +121,15 @@ std::string encode(const T& value) {
 std::int64_t read_int(const msgpack::object& object, std::string_view key, std::int64_t least,
                       std::uint64_t most, bool& above_int64);
 
+template <std::integral T>
+  requires(!std::same_as<T, bool>)
+void read(const msgpack::object& object, std::string_view key, T& out);
+template <class A, class B>
+void read(const msgpack::object& object, std::string_view key, std::pair<A, B>& out);
+template <class T>
+void read(const msgpack::object& object, std::string_view key, std::optional<T>& out);
+template <class T>
+void read(const msgpack::object& object, std::string_view key, std::vector<T>& out);
 template <Fielded T>
 void read(const msgpack::object& object, std::string_view key, T& out);
 

@@ -300,6 +300,18 @@ struct Usage {
   }
 };
 
+// The detail of `prompt_too_long`.
+struct PromptTooLong {
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t context_tokens = 0;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("prompt_tokens", self.prompt_tokens);
+    visit("context_tokens", self.context_tokens);
+  }
+};
+
 struct GenerateResult {
   std::string finish;
   Usage usage;
