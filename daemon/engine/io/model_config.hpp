@@ -1,7 +1,10 @@
-// What config.json says about a decoder-only language model, checked, in one form for all architectures.
+// What config.json says about a decoder-only language model, checked, in one form for all
+// architectures.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +21,8 @@ struct RopeConfig {
   double theta = 10000.0;
 };
 
-// Counts are at least 1 and products of them fit in 63 bits; heads is a multiple of kv_heads; head_dim is even.
+// Counts are at least 1 and products of them fit in 63 bits; heads is a multiple of kv_heads;
+// head_dim is even.
 struct ModelConfig {
   std::string architecture;  // architectures[0], a row of model/architecture.hpp
   std::int32_t hidden_size = 0;
@@ -27,7 +31,8 @@ struct ModelConfig {
   std::int32_t kv_heads = 0;
   std::int32_t head_dim = 0;
   std::int32_t intermediate_size = 0;
-  std::int32_t vocab_size = 0;  // rows of the embedding, columns of the logits; may exceed the tokenizer's
+  std::int32_t vocab_size =
+      0;  // rows of the embedding, columns of the logits; may exceed the tokenizer's
   std::int32_t max_position = 0;
   float rms_norm_eps = 1e-6f;
   RopeConfig rope;
@@ -35,11 +40,12 @@ struct ModelConfig {
   bool qkv_bias = false;
   bool o_bias = false;
   bool mlp_bias = false;
-  DType checkpoint_dtype = DType::f32;        // dtype or torch_dtype; bf16 where absent
-  std::vector<std::int32_t> eos_token_ids;    // from config.json; generation_config.json's come apart
+  std::optional<DType> checkpoint_dtype;    // dtype or torch_dtype; where absent the tensors tell
+  std::vector<std::int32_t> eos_token_ids;  // from config.json; generation_config.json's come apart
 };
 
-// generation_config.json: defaults of transformers' GenerationConfig where the file or a key is absent.
+// generation_config.json: defaults of transformers' GenerationConfig where the file or a key is
+// absent.
 struct GenerationDefaults {
   bool do_sample = false;
   float temperature = 1.0f;
@@ -47,7 +53,7 @@ struct GenerationDefaults {
   std::int32_t top_k = 50;
   float min_p = 0.0f;
   float repetition_penalty = 1.0f;
-  std::vector<std::int32_t> eos_token_ids;    // empty: none given
+  std::vector<std::int32_t> eos_token_ids;  // empty: none given
 };
 
 }  // namespace gpumodel::engine::io

@@ -10,7 +10,8 @@ namespace gpumodel::engine::model {
 struct Layout;
 
 // Rows (one per token, of all sequences together) in one step of the decoder, and rows of one step
-// of which logits are wanted. The scheduler never exceeds them; the buffers below are sized by them.
+// of which logits are wanted. The scheduler never exceeds them; the buffers below are sized by
+// them.
 inline constexpr std::int64_t kMaxStepRows = 512;
 inline constexpr std::int64_t kMaxLogitRows = 64;
 
@@ -19,8 +20,8 @@ constexpr std::int64_t kv_element_bytes(io::DType weights) {
   return static_cast<std::int64_t>(io::dtype_bytes(weights));
 }
 
-// The decoder's buffers, all of one lifetime, in bytes; the decoder lays out exactly these, in this order
-// (workspace.hpp). Activations are float whatever the dtype:
+// The decoder's buffers, all of one lifetime, in bytes; the decoder lays out exactly these, in this
+// order (workspace.hpp). Activations are float whatever the dtype:
 //   float[kMaxStepRows]  residual (hidden), normed input (hidden), rope table (head_dim),
 //                        qkv (heads + 2*kv_heads) * head_dim, attention output heads * head_dim,
 //                        gate_up 2 * intermediate, activated intermediate

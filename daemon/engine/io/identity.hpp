@@ -1,0 +1,17 @@
+// Which weights these are: equal strings mean the same bytes in the same form.
+#pragma once
+
+#include <string>
+
+#include "engine/io/folder.hpp"
+#include "engine/io/model_config.hpp"
+#include "engine/io/safetensors.hpp"
+
+namespace gpumodel::engine::io {
+
+// SHA-256, in hex, over real path, size, inode and mtime of config.json and of every safetensors
+// file, and the resolved dtype. Any replaced, touched or moved file changes it; no path can be read
+// from it.
+std::string weights_identity(const OpenFile& config, const TensorIndex& tensors, DType dtype);
+
+}  // namespace gpumodel::engine::io
