@@ -50,4 +50,4 @@ key() { cat "$@" | sha256sum | cut -c1-12; }
 
 python_env=$cache/python-$(key "$root/tools/requirements.txt")
 python=$python_env/bin/python
-demo_model=$cache/models/$(key "$root/tools/requirements.txt" "$root/tools/demo/prepare_model.py" 2>/dev/null || echo none)/SmolLM2-135M-Instruct
+demo_model=$cache/models/$(key "$root/tools/requirements.txt" "$root/tools/pipeline/prepare_model.py" 2>/dev/null || echo none)/SmolLM2-135M-Instruct

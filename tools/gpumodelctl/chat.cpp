@@ -1,0 +1,68 @@
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+
+#include "gpumodelctl/generate.hpp"
+#include "gpumodelctl/session.hpp"
+
+namespace gpumodelctl {
+namespace {
+
+using nlohmann::ordered_json;
+
+// One line without its end; nothing at the end of the input.
+std::optional<std::string> read_line(bool prompt) {
+  if (prompt) {
+    fmt::print("> ");
+    std::fflush(stdout);
+  }
+  char* line = nullptr;
+  std::size_t room = 0;
+  const ssize_t size = getline(&line, &room, stdin);
+  std::optional<std::string> text;
+  if (size >= 0) {
+    text.emplace(line, static_cast<std::size_t>(size));
+    if (!text->empty() && text->back() == '\n') text->pop_back();
+  }
+  std::free(line);
+  return text;
+}
+
+}  // namespace
+
+int run_chat(const ChatCommand& command) {
+  const bool terminal = isatty(STDIN_FILENO) != 0;
+  const Client client = connect(command.socket);
+  Lease lease;
+  {
+    const InterruptGuard guard(client.get());
+    lease = acquire(client.get(), command.model, command.wait_ms);
+  }
+  if (terminal)
+    fmt::print(stderr, "{} is ready. Ctrl-C stops an answer, Ctrl-D ends the conversation.\n", command.model);
+
+  ordered_json messages = ordered_json::array();
+  if (!command.system.empty())
+    messages.push_back({{"role", "system"}, {"content", command.system}});
+  while (const auto line = read_line(terminal)) {
+    if (line->empty()) continue;
+    messages.push_back({{"role", "user"}, {"content", *line}});
+    const std::string text =
+        messages.dump(-1, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace);
+    gm_request request = command.sampling.request();
+    request.messages_json = text.c_str();
+    const InterruptGuard guard(client.get());
+    const Generated answer = generate(lease.get(), request, /*echo=*/true);
+    std::fputc('\n', stdout);
+    std::fflush(stdout);
+    messages.push_back({{"role", "assistant"}, {"content", answer.text}});
+  }
+  if (terminal) fmt::print("\n");
+  release(lease.get());
+  return kExitDone;
+}
+
+}  // namespace gpumodelctl

@@ -1,0 +1,14 @@
+// The daemon's `status` and `models` answers as tables.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace gpumodelctl {
+
+// `status`: the map of PROTOCOL.md. Facts that are null are shown as "-".
+std::string status_text(const nlohmann::ordered_json& status);
+// `models`: the map {models: [...]}.
+std::string models_text(const nlohmann::ordered_json& models);
+
+}  // namespace gpumodelctl
