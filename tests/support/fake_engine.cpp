@@ -19,7 +19,7 @@
 namespace {
 
 int serve(int fd, bool is_probe) {
-  gpumodel::engine::server::Channel channel{gpumodel::engine::server::UniqueFd(fd)};
+  gpumodel::engine::server::Channel channel{gpumodel::engine::io::Fd(fd)};
   gpumodel::test::FakeSession session(channel, is_probe);
   const auto on_frame = [&](const gpumodel::wire::Frame& frame) { session.on_frame(frame); };
   while (channel.serve_once(session.tick(), on_frame)) {

@@ -29,13 +29,13 @@ void require_stream_socket(int fd) {
 
 }  // namespace
 
-Channel::Channel(UniqueFd socket) : socket_(std::move(socket)) {
+Channel::Channel(io::Fd socket) : socket_(std::move(socket)) {
   require_stream_socket(socket_.get());
   const int flags = ::fcntl(socket_.get(), F_GETFL);
   if (flags < 0 || ::fcntl(socket_.get(), F_SETFL, flags | O_NONBLOCK) < 0 ||
       ::fcntl(socket_.get(), F_SETFD, FD_CLOEXEC) < 0)
     throw_errno("fcntl");
-  event_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  event_ = io::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event_) throw_errno("eventfd");
 }
 

@@ -1,6 +1,6 @@
 // The engine's end of the socketpair to the broker: frames in, whole messages out.
 //
-//   Channel channel(UniqueFd(fd));
+//   Channel channel(io::Fd(fd));
 //   while (channel.serve_once(Channel::kForever, [&](wire::Frame frame) { ... })) {}
 //
 // Output is bounded by those who produce it: whoever streams looks at backlogged() first and waits
@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/server/fd.hpp"
+#include "engine/io/fd.hpp"
 #include "wire/frame.hpp"
 
 namespace gpumodel::engine::server {
@@ -28,7 +28,7 @@ class Channel {
 
   // Takes a connected stream socket and makes it non-blocking and close-on-exec. Throws
   // std::system_error where the descriptor is not open or no stream socket.
-  explicit Channel(UniqueFd socket);
+  explicit Channel(io::Fd socket);
 
   // Appends whole messages to the output. Any thread; never blocks on the peer.
   void send(std::string_view messages);
@@ -53,8 +53,8 @@ class Channel {
   bool write_output();
   void drain_wake();
 
-  UniqueFd socket_;
-  UniqueFd event_;
+  io::Fd socket_;
+  io::Fd event_;
   wire::FrameReader reader_;
 
   mutable std::mutex mutex_;
