@@ -205,6 +205,8 @@ def main():
     try:
         write_folder(gguf_path, temporary, record)
         temporary.chmod(0o755)
+        for file in temporary.iterdir():
+            file.chmod(0o644)
         replace(temporary, output)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
