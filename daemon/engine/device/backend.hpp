@@ -3,9 +3,8 @@
 // Pointers named in `Backend` are device memory, opaque to the caller (on the CPU they are ordinary
 // memory); spans and structs are host memory, read during the call. Activations are float,
 // row-major, without padding between rows. Operations run in the order of the calls; results are
-// read through copy_to_host, which waits for them. No operation allocates device memory, none
-// throws for sizes it was built for: shapes are the caller's to get right. One thread at a time may
-// call a backend.
+// read through copy_to_host, which waits for them. Shapes are the caller's to get right. One thread
+// at a time may call a backend.
 #pragma once
 
 #include <cstddef>
@@ -49,6 +48,10 @@ class Backend {
 
   // For reports: "avx2", "aten".
   virtual const char* name() const = 0;
+
+  // Makes room for what the operations keep for themselves, for every shape prepared so far. Once
+  // for each model, before its first step; the only call that allocates.
+  virtual void prepare(const AttentionShape& shape) = 0;
 
   // out (tokens, columns) = the table's rows at `tokens`, each below table.rows.
   virtual void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float* out) = 0;

@@ -33,7 +33,7 @@ class PagePool {
   void retain(PageId page);
 
   // One holder less; the page is free after its last.
-  void release(PageId page);
+  void release(PageId page) noexcept;
 
   std::int32_t holders(PageId page) const { return holders_.at(static_cast<std::size_t>(page)); }
 

@@ -48,19 +48,22 @@ class Decoder {
   float* step(const StepBatch& batch);
 
  private:
-  void check_and_lay_out(const StepBatch& batch);
+  void check(const StepBatch& batch) const;
+  void lay_out(const StepBatch& batch);
   void attend(const LayerWeights& layer, std::int32_t index);
   void feed_forward(const LayerWeights& layer);
+  void compute_logits();
+  void normalize(const float* weight, std::int64_t count);
+  std::int64_t rows() const { return static_cast<std::int64_t>(tokens_.size()); }
 
   const io::ModelConfig& config_;
   const ModelWeights& weights_;
   device::Backend& backend_;
   kv::KvStore store_;
   device::AttentionShape shape_;
-  Workspace buffers_;
+  Workspace buffers_{};
 
   // Of the step that runs; kept for their memory.
-  std::int64_t rows_ = 0;
   std::vector<std::int32_t> tokens_;
   std::vector<device::SequenceRows> sequences_;
   std::vector<std::int64_t> logit_rows_;

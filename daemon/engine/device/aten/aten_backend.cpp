@@ -1,0 +1,188 @@
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/device/backend.hpp"
+
+namespace gpumodel::engine::device {
+namespace {
+
+// Weights are widened to float this many at a time: a copy of a whole vocabulary would not be in
+// any budget.
+constexpr std::int64_t kWidenedElements = 4 << 20;
+
+at::ScalarType scalar_type(io::DType dtype) {
+  switch (dtype) {
+    case io::DType::f32:
+      return at::kFloat;
+    case io::DType::f16:
+      return at::kHalf;
+    case io::DType::bf16:
+      return at::kBFloat16;
+  }
+  return at::kFloat;
+}
+
+// ATen has no tensors of const memory; what is const here is only read.
+at::Tensor view(const void* data, at::IntArrayRef shape, io::DType dtype = io::DType::f32) {
+  return at::from_blob(const_cast<void*>(data), shape,
+                       at::TensorOptions().dtype(scalar_type(dtype)));
+}
+
+at::Tensor view(const MatrixView& matrix) {
+  return view(matrix.data, {matrix.rows, matrix.columns}, matrix.dtype);
+}
+
+// The keys of one layer in one page, all key heads: (kv_heads, kPageTokens, head_dim); its values
+// follow.
+at::Tensor page_view(const std::byte* first, const kv::KvLayout& layout) {
+  return view(first, {layout.kv_heads, kv::kPageTokens, layout.head_dim}, layout.dtype);
+}
+
+class AtenBackend final : public Backend {
+ public:
+  explicit AtenBackend(int threads) { at::set_num_threads(threads); }
+
+  const char* name() const override { return "aten"; }
+
+  void prepare(const AttentionShape&) override {}
+
+  void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float* out) override {
+    const auto count = static_cast<std::int64_t>(tokens.size());
+    const at::Tensor ids = at::from_blob(const_cast<std::int32_t*>(tokens.data()), {count},
+                                         at::TensorOptions().dtype(at::kInt));
+    view(out, {count, table.columns}).copy_(view(table).index_select(0, ids));
+  }
+
+  void rms_norm(const float* x, const float* weight, float eps, std::int64_t rows,
+                std::int64_t columns, float* out) override {
+    const at::Tensor input = view(x, {rows, columns});
+    const at::Tensor scale = (input.pow(2).mean(-1, /*keepdim=*/true) + eps).rsqrt();
+    view(out, {rows, columns}).copy_(input * scale * view(weight, {columns}));
+  }
+
+  void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
+              Output output, float* out) override {
+    const at::Tensor input = view(x, {rows, w.columns});
+    const at::Tensor all = view(out, {rows, w.rows});
+    const std::int64_t step = std::max<std::int64_t>(1, kWidenedElements / w.columns);
+    for (std::int64_t first = 0; first < w.rows; first += step) {
+      const std::int64_t count = std::min(step, w.rows - first);
+      at::Tensor product = input.matmul(view(w).narrow(0, first, count).to(at::kFloat).t());
+      if (bias) product += view(bias + first, {count});
+      const at::Tensor part = all.narrow(1, first, count);
+      if (output == Output::add)
+        part.add_(product);
+      else
+        part.copy_(product);
+    }
+  }
+
+  void rope_table(const io::RopeConfig& rope, std::int32_t head_dim,
+                  std::span<const SequenceRows> sequences, float* table) override {
+    const at::Tensor exponents = at::arange(0, head_dim, 2, at::kLong).to(at::kFloat) / head_dim;
+    const at::Tensor frequencies = at::pow(at::Scalar(rope.theta), exponents).reciprocal();
+    for (const SequenceRows& sequence : sequences) {
+      const at::Tensor positions =
+          at::arange(sequence.position, sequence.position + sequence.rows, at::kLong)
+              .to(at::kFloat);
+      const at::Tensor angles = at::outer(positions, frequencies);
+      view(table + sequence.first_row * head_dim, {sequence.rows, head_dim})
+          .copy_(at::cat({angles.cos(), angles.sin()}, 1));
+    }
+  }
+
+  void rope_and_store(const AttentionShape& shape, std::span<const SequenceRows> sequences,
+                      const float* table, float* qkv, const kv::KvStore& store,
+                      std::int32_t layer) override {
+    const std::int64_t half = shape.head_dim / 2;
+    for (const SequenceRows& sequence : sequences) {
+      const at::Tensor rows =
+          view(qkv + sequence.first_row * shape.qkv_columns(),
+               {sequence.rows, shape.heads + 2 * shape.kv_heads, shape.head_dim});
+      const at::Tensor turns =
+          view(table + sequence.first_row * shape.head_dim, {sequence.rows, 1, shape.head_dim});
+      const at::Tensor cosine = turns.narrow(2, 0, half);
+      const at::Tensor sine = turns.narrow(2, half, half);
+      const at::Tensor turned = rows.narrow(1, 0, shape.heads + shape.kv_heads);
+      const at::Tensor a = turned.narrow(2, 0, half);
+      const at::Tensor b = turned.narrow(2, half, half);
+      turned.copy_(at::cat({a * cosine - b * sine, b * cosine + a * sine}, 2));
+      for (std::int64_t row = 0; row < sequence.rows; ++row) {
+        const std::int64_t position = sequence.position + row;
+        const kv::PageId page =
+            sequence.pages[static_cast<std::size_t>(position / kv::kPageTokens)];
+        const std::int64_t slot = position % kv::kPageTokens;
+        page_view(store.keys(page, layer, 0), store.layout())
+            .select(1, slot)
+            .copy_(rows[row].narrow(0, shape.heads, shape.kv_heads));
+        page_view(store.values(page, layer, 0), store.layout())
+            .select(1, slot)
+            .copy_(rows[row].narrow(0, shape.heads + shape.kv_heads, shape.kv_heads));
+      }
+    }
+  }
+
+  void attention(const AttentionShape& shape, std::span<const SequenceRows> sequences,
+                 const float* qkv, const kv::KvStore& store, std::int32_t layer,
+                 float* out) override {
+    for (const SequenceRows& sequence : sequences) {
+      const std::int64_t context = sequence.position + sequence.rows;
+      const at::Tensor keys = gather(sequence, context, store, layer, /*values=*/false);
+      const at::Tensor values = gather(sequence, context, store, layer, /*values=*/true);
+      const at::Tensor hidden =
+          at::ones({sequence.rows, context}, at::kBool).triu(std::int64_t{sequence.position} + 1);
+      const at::Tensor queries =
+          view(qkv + sequence.first_row * shape.qkv_columns(),
+               {sequence.rows, shape.heads + 2 * shape.kv_heads, shape.head_dim});
+      const at::Tensor result = view(out + sequence.first_row * shape.query_columns(),
+                                     {sequence.rows, shape.heads, shape.head_dim});
+      for (std::int64_t head = 0; head < shape.heads; ++head) {
+        const std::int64_t kv_head = head / (shape.heads / shape.kv_heads);
+        const at::Tensor scores = queries.select(1, head).matmul(keys[kv_head].t()) * shape.scale;
+        const at::Tensor weights = scores.masked_fill(hidden, -INFINITY).softmax(-1);
+        result.select(1, head).copy_(weights.matmul(values[kv_head]));
+      }
+    }
+  }
+
+  void silu_multiply(const float* gate_up, std::int64_t rows, std::int64_t columns,
+                     float* out) override {
+    const at::Tensor both = view(gate_up, {rows, 2 * columns});
+    view(out, {rows, columns})
+        .copy_(at::silu(both.narrow(1, 0, columns)) * both.narrow(1, columns, columns));
+  }
+
+  void gather_rows(const float* x, std::span<const std::int64_t> indices, std::int64_t columns,
+                   float* out) override {
+    for (std::size_t i = 0; i < indices.size(); ++i)
+      std::memmove(out + static_cast<std::int64_t>(i) * columns, x + indices[i] * columns,
+                   static_cast<std::size_t>(columns) * sizeof(float));
+  }
+
+  void copy_to_host(void* to, const void* from, std::size_t bytes) override {
+    std::memcpy(to, from, bytes);
+  }
+
+ private:
+  // (kv_heads, context, head_dim) in float, out of the sequence's pages.
+  static at::Tensor gather(const SequenceRows& sequence, std::int64_t context,
+                           const kv::KvStore& store, std::int32_t layer, bool values) {
+    std::vector<at::Tensor> pages;
+    for (const kv::PageId page :
+         sequence.pages.first(static_cast<std::size_t>(kv::pages_for(context))))
+      pages.push_back(page_view(values ? store.values(page, layer, 0) : store.keys(page, layer, 0),
+                                store.layout()));
+    return at::cat(pages, 1).narrow(1, 0, context).to(at::kFloat);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_aten_backend(int threads) {
+  return std::make_unique<AtenBackend>(threads);
+}
+
+}  // namespace gpumodel::engine::device

@@ -1,0 +1,14 @@
+// Operations on one row or one run of elements; contracts in cpu/kernels.hpp.
+#pragma once
+
+#include "engine/device/cpu/kernels.hpp"
+
+namespace gpumodel::engine::device::cpu::avx2 {
+
+void rms_norm(const float* x, const float* weight, float eps, std::int64_t columns, float* out);
+void silu_multiply(const float* gate_up, std::int64_t columns, float* out);
+void rotate(const float* table, std::int64_t head_dim, float* head);
+void unpack(const void* from, io::DType dtype, std::int64_t count, float* to);
+void pack(const float* from, std::int64_t count, io::DType dtype, void* to);
+
+}  // namespace gpumodel::engine::device::cpu::avx2

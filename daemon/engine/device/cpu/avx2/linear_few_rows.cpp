@@ -1,0 +1,89 @@
+#include "engine/device/cpu/avx2/linear.hpp"
+#include "engine/device/cpu/avx2/simd.hpp"
+
+namespace gpumodel::engine::device::cpu::avx2 {
+namespace {
+
+// Writes out[x row][w row] of W weight rows and X rows of x. Enough independent sums to hide the
+// latency of the fused multiply-add, few enough to stay in registers; with one row of x the sums
+// are split further.
+template <int W, int X, class Element>
+void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
+  const std::int64_t depth = args.w.columns;
+  const Element* w = static_cast<const Element*>(args.w.data) + w_row * depth;
+  const float* x = args.x + x_row * depth;
+  constexpr int kSplit = W * X <= 4 ? 2 : 1;
+  __m256 sum[kSplit][W][X];
+  for (auto& part : sum)
+    for (auto& row : part)
+      for (auto& value : row) value = _mm256_setzero_ps();
+  std::int64_t k = 0;
+  for (; k + 8 * kSplit <= depth; k += 8 * kSplit) {
+#pragma GCC unroll 2
+    for (int part = 0; part < kSplit; ++part) {
+      __m256 weight[W];
+#pragma GCC unroll 4
+      for (int i = 0; i < W; ++i) weight[i] = load8(w + i * depth + k + 8 * part);
+#pragma GCC unroll 4
+      for (int j = 0; j < X; ++j) {
+        const __m256 value = _mm256_loadu_ps(x + j * depth + k + 8 * part);
+#pragma GCC unroll 4
+        for (int i = 0; i < W; ++i)
+          sum[part][i][j] = _mm256_fmadd_ps(weight[i], value, sum[part][i][j]);
+      }
+    }
+    if constexpr (X <= 4) {
+      // The hardware stops at every page; the next W rows are where the weights go on.
+#pragma GCC unroll 4
+      for (int i = 0; i < W; ++i)
+        _mm_prefetch(reinterpret_cast<const char*>(w + (W + i) * depth + k), _MM_HINT_T0);
+    }
+  }
+  for (int i = 0; i < W; ++i)
+    for (int j = 0; j < X; ++j) {
+      __m256 total = sum[0][i][j];
+      if constexpr (kSplit == 2) total = _mm256_add_ps(total, sum[1][i][j]);
+      float dot = sum8(total);
+      for (std::int64_t tail = k; tail < depth; ++tail)
+        dot += load1(w + i * depth + tail) * x[j * depth + tail];
+      if (args.bias) dot += args.bias[w_row + i];
+      float& out = args.out[(x_row + j) * args.w.rows + w_row + i];
+      out = args.output == Output::add ? out + dot : dot;
+    }
+}
+
+template <int W, class Element>
+void all_x(const LinearArgs& args, std::int64_t w_row) {
+  std::int64_t x_row = 0;
+  for (; x_row + 4 <= args.rows; x_row += 4) dots<W, 4, Element>(args, w_row, x_row);
+  switch (args.rows - x_row) {
+    case 3:
+      return dots<W, 3, Element>(args, w_row, x_row);
+    case 2:
+      return dots<W, 2, Element>(args, w_row, x_row);
+    case 1:
+      return dots<W, 1, Element>(args, w_row, x_row);
+    default:
+      return;
+  }
+}
+
+template <class Element>
+void columns(const LinearArgs& args, std::int64_t first, std::int64_t last) {
+  std::int64_t w_row = first;
+  if (args.rows <= 2) {
+    for (; w_row + 4 <= last; w_row += 4) all_x<4, Element>(args, w_row);
+  } else {
+    for (; w_row + 2 <= last; w_row += 2) all_x<2, Element>(args, w_row);
+  }
+  for (; w_row < last; ++w_row) all_x<1, Element>(args, w_row);
+}
+
+}  // namespace
+
+void linear_few_rows(const LinearArgs& args, std::int64_t first, std::int64_t last) {
+  with_element(args.w.dtype,
+               [&]<class Element>(const Element*) { columns<Element>(args, first, last); });
+}
+
+}  // namespace gpumodel::engine::device::cpu::avx2

@@ -1,0 +1,28 @@
+// Compiled for any x86-64 processor: asks which one this is before anything built for AVX2 can run.
+#include "engine/device/cpu/avx2/attention.hpp"
+#include "engine/device/cpu/avx2/elementwise.hpp"
+#include "engine/device/cpu/avx2/linear.hpp"
+
+namespace gpumodel::engine::device::cpu {
+
+const Kernels* avx2_kernels() {
+  static constexpr Kernels kKernels{
+      .name = "avx2",
+      .linear_few_rows = avx2::linear_few_rows,
+      .linear_many_rows = avx2::linear_many_rows,
+      .attention = avx2::attention,
+      .rms_norm = avx2::rms_norm,
+      .silu_multiply = avx2::silu_multiply,
+      .rotate = avx2::rotate,
+      .unpack = avx2::unpack,
+      .pack = avx2::pack,
+      .many_rows_from = 12,
+      .linear_scratch_floats = avx2::linear_scratch_floats,
+      .attention_scratch_floats = avx2::attention_scratch_floats,
+  };
+  const bool runs = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  return runs ? &kKernels : nullptr;
+}
+
+}  // namespace gpumodel::engine::device::cpu

@@ -1,0 +1,179 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "engine/device/backend.hpp"
+#include "engine/device/cpu/kernels.hpp"
+#include "engine/device/cpu/thread_team.hpp"
+
+namespace gpumodel::engine::device {
+namespace {
+
+using cpu::Kernels;
+
+// A task of about this much work costs some microseconds: small beside it is the claim of a task,
+// and small beside a product is the wait for the last of its tasks.
+constexpr std::int64_t kTaskElements = 32 * 1024;  // of a weight matrix, or of activations
+constexpr std::int64_t kPanelColumns = 32;         // of a product of many rows
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(const Kernels& kernels, int threads) : kernels_(kernels), team_(threads) {
+    scratch_.resize(static_cast<std::size_t>(team_.threads()));
+    grow_scratch(kernels_.linear_scratch_floats());
+  }
+
+  const char* name() const override { return kernels_.name; }
+
+  void prepare(const AttentionShape& shape) override {
+    grow_scratch(kernels_.attention_scratch_floats(shape.head_dim));
+  }
+
+  void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float* out) override {
+    const auto row_bytes = table.columns * static_cast<std::int64_t>(io::dtype_bytes(table.dtype));
+    for_rows(static_cast<std::int64_t>(tokens.size()), table.columns, [&](std::int64_t row) {
+      const auto* from = static_cast<const std::byte*>(table.data) +
+                         tokens[static_cast<std::size_t>(row)] * row_bytes;
+      kernels_.unpack(from, table.dtype, table.columns, out + row * table.columns);
+    });
+  }
+
+  void rms_norm(const float* x, const float* weight, float eps, std::int64_t rows,
+                std::int64_t columns, float* out) override {
+    for_rows(rows, columns, [&](std::int64_t row) {
+      kernels_.rms_norm(x + row * columns, weight, eps, columns, out + row * columns);
+    });
+  }
+
+  void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
+              Output output, float* out) override {
+    const cpu::LinearArgs args{x, rows, w, bias, output, out};
+    const bool many = rows >= kernels_.many_rows_from;
+    const std::int64_t step =
+        many ? kPanelColumns : std::max<std::int64_t>(4, kTaskElements / w.columns / 4 * 4);
+    team_.run((w.rows + step - 1) / step, [&](std::int64_t task, int thread) {
+      const std::int64_t first = task * step;
+      const std::int64_t last = std::min(first + step, w.rows);
+      if (many)
+        kernels_.linear_many_rows(args, first, last, scratch(thread));
+      else
+        kernels_.linear_few_rows(args, first, last);
+    });
+  }
+
+  void rope_table(const io::RopeConfig& rope, std::int32_t head_dim,
+                  std::span<const SequenceRows> sequences, float* table) override {
+    const std::int64_t half = head_dim / 2;
+    for (const SequenceRows& sequence : sequences) {
+      float* first = table + sequence.first_row * head_dim;
+      for (std::int64_t i = 0; i < half; ++i) {
+        const auto frequency =
+            static_cast<float>(std::pow(rope.theta, -2.0 * static_cast<double>(i) / head_dim));
+        for (std::int64_t row = 0; row < sequence.rows; ++row) {
+          const float angle = static_cast<float>(sequence.position + row) * frequency;
+          first[row * head_dim + i] = std::cos(angle);
+          first[row * head_dim + half + i] = std::sin(angle);
+        }
+      }
+    }
+  }
+
+  void rope_and_store(const AttentionShape& shape, std::span<const SequenceRows> sequences,
+                      const float* table, float* qkv, const kv::KvStore& store,
+                      std::int32_t layer) override {
+    for (const SequenceRows& sequence : sequences)
+      for_rows(sequence.rows, shape.qkv_columns(), [&](std::int64_t row) {
+        const std::int64_t index = sequence.first_row + row;
+        float* heads = qkv + index * shape.qkv_columns();
+        for (std::int64_t head = 0; head < shape.heads + shape.kv_heads; ++head)
+          kernels_.rotate(table + index * shape.head_dim, shape.head_dim,
+                          heads + head * shape.head_dim);
+        store_row(shape, sequence, row, heads + shape.query_columns(), store, layer);
+      });
+  }
+
+  void attention(const AttentionShape& shape, std::span<const SequenceRows> sequences,
+                 const float* qkv, const kv::KvStore& store, std::int32_t layer,
+                 float* out) override {
+    const std::int64_t group = shape.heads / shape.kv_heads;
+    for (const SequenceRows& sequence : sequences) {
+      const std::int64_t queries = sequence.rows * group;
+      const std::int64_t blocks = (queries + cpu::kMaxQueries - 1) / cpu::kMaxQueries;
+      team_.run(blocks * shape.kv_heads, [&](std::int64_t task, int thread) {
+        // The last blocks see most tokens: they go first, so that the threads end together.
+        const std::int64_t first = (blocks - 1 - task / shape.kv_heads) * cpu::kMaxQueries;
+        const auto kv_head = static_cast<std::int32_t>(task % shape.kv_heads);
+        kernels_.attention({&sequence, &shape, &store, layer, kv_head, first,
+                            std::min(cpu::kMaxQueries, queries - first), qkv, out},
+                           scratch(thread));
+      });
+    }
+  }
+
+  void silu_multiply(const float* gate_up, std::int64_t rows, std::int64_t columns,
+                     float* out) override {
+    for_rows(rows, 4 * columns, [&](std::int64_t row) {
+      kernels_.silu_multiply(gate_up + row * 2 * columns, columns, out + row * columns);
+    });
+  }
+
+  void gather_rows(const float* x, std::span<const std::int64_t> indices, std::int64_t columns,
+                   float* out) override {
+    for (std::size_t i = 0; i < indices.size(); ++i)
+      std::memmove(out + static_cast<std::int64_t>(i) * columns, x + indices[i] * columns,
+                   static_cast<std::size_t>(columns) * sizeof(float));
+  }
+
+  void copy_to_host(void* to, const void* from, std::size_t bytes) override {
+    std::memcpy(to, from, bytes);
+  }
+
+ private:
+  // Calls body(row) for every row, on several threads where rows of `cost` elements are worth it.
+  template <class Body>
+  void for_rows(std::int64_t rows, std::int64_t cost, const Body& body) {
+    const std::int64_t step = std::max<std::int64_t>(1, kTaskElements / cost);
+    team_.run((rows + step - 1) / step, [&](std::int64_t task, int) {
+      const std::int64_t last = std::min(rows, (task + 1) * step);
+      for (std::int64_t row = task * step; row < last; ++row) body(row);
+    });
+  }
+
+  // kv: the row's keys, then its values, of all key heads.
+  void store_row(const AttentionShape& shape, const SequenceRows& sequence, std::int64_t row,
+                 const float* kv, const kv::KvStore& store, std::int32_t layer) {
+    const std::int64_t position = sequence.position + row;
+    const kv::PageId page = sequence.pages[static_cast<std::size_t>(position / kv::kPageTokens)];
+    const io::DType dtype = store.layout().dtype;
+    const auto slot = position % kv::kPageTokens * shape.head_dim *
+                      static_cast<std::int64_t>(io::dtype_bytes(dtype));
+    for (std::int32_t head = 0; head < shape.kv_heads; ++head) {
+      const float* key = kv + std::int64_t{head} * shape.head_dim;
+      const float* value = key + std::int64_t{shape.kv_heads} * shape.head_dim;
+      kernels_.pack(key, shape.head_dim, dtype, store.keys(page, layer, head) + slot);
+      kernels_.pack(value, shape.head_dim, dtype, store.values(page, layer, head) + slot);
+    }
+  }
+
+  void grow_scratch(std::int64_t floats) {
+    for (std::vector<float>& own : scratch_)
+      if (own.size() < static_cast<std::size_t>(floats))
+        own.resize(static_cast<std::size_t>(floats));
+  }
+
+  float* scratch(int thread) { return scratch_[static_cast<std::size_t>(thread)].data(); }
+
+  const Kernels& kernels_;
+  cpu::ThreadTeam team_;
+  std::vector<std::vector<float>> scratch_;  // by thread
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu_backend(int threads) {
+  const Kernels* kernels = cpu::avx2_kernels();
+  return kernels ? std::make_unique<CpuBackend>(*kernels, threads) : nullptr;
+}
+
+}  // namespace gpumodel::engine::device

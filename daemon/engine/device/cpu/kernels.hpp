@@ -1,0 +1,65 @@
+// The inner loops of the CPU backend, one table per instruction set.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/device/backend.hpp"
+#include "engine/device/matrix.hpp"
+
+namespace gpumodel::engine::device::cpu {
+
+// out (rows, w.rows) = or += x (rows, w.columns) w^T + bias.
+struct LinearArgs {
+  const float* x;
+  std::int64_t rows;
+  MatrixView w;
+  const float* bias;  // or nullptr
+  Output output;
+  float* out;
+};
+
+// Queries `first` .. `first + count - 1` of one sequence and one key head: query i is of the
+// sequence's row i / group and of the key head's query head i % group.
+struct AttentionArgs {
+  const SequenceRows* sequence;
+  const AttentionShape* shape;
+  const kv::KvStore* store;
+  std::int32_t layer;
+  std::int32_t kv_head;
+  std::int64_t first;
+  std::int64_t count;  // at most kMaxQueries
+  const float* qkv;    // of all rows of the step
+  float* out;
+};
+
+inline constexpr std::int64_t kMaxQueries = 96;
+
+struct Kernels {
+  const char* name;
+
+  // Columns first .. last - 1 of out. few_rows reads every weight once for a group of rows and is
+  // best for a handful of them; many_rows unpacks blocks of weights into the scratch and works
+  // there.
+  void (*linear_few_rows)(const LinearArgs& args, std::int64_t first, std::int64_t last);
+  void (*linear_many_rows)(const LinearArgs& args, std::int64_t first, std::int64_t last,
+                           float* scratch);
+
+  void (*attention)(const AttentionArgs& args, float* scratch);
+
+  void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t columns,
+                   float* out);                                                   // a row
+  void (*silu_multiply)(const float* gate_up, std::int64_t columns, float* out);  // a row
+  void (*rotate)(const float* table, std::int64_t head_dim, float* head);         // in place
+  void (*unpack)(const void* from, io::DType dtype, std::int64_t count, float* to);
+  void (*pack)(const float* from, std::int64_t count, io::DType dtype,
+               void* to);  // round to nearest even
+
+  std::int64_t many_rows_from;  // rows from which many_rows is faster
+  std::int64_t (*linear_scratch_floats)();
+  std::int64_t (*attention_scratch_floats)(std::int64_t head_dim);
+};
+
+// nullptr where this processor lacks AVX2, FMA or F16C.
+const Kernels* avx2_kernels();
+
+}  // namespace gpumodel::engine::device::cpu
