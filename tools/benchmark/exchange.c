@@ -66,3 +66,24 @@ static int alternate(gm_client *client, const char *model, int rounds) {
          acquire_us[middle], release_us[middle]);
   return 0;
 }
+
+static int once(gm_client *client, const char *model) {
+  double acquire_s = 0, release_s = 0;
+  exchange(client, model, &acquire_s, &release_s);
+  printf("{\"acquire_ms\": %.2f, \"release_ms\": %.2f}\n", 1e3 * acquire_s, 1e3 * release_s);
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  const int is_once = argc == 3 && strcmp(argv[1], "--once") == 0;
+  const int rounds = argc == 3 && !is_once ? atoi(argv[2]) : 0;
+  if (!is_once && (rounds < 1 || rounds > kMostRounds)) {
+    fputs("usage: bench_exchange MODEL ROUNDS (1 to 100)\n       bench_exchange --once MODEL\n", stderr);
+    return 2;
+  }
+  gm_client *client = NULL;
+  if (gm_client_open(NULL, &client) != GM_OK) fail("connect");
+  const int status = is_once ? once(client, argv[2]) : alternate(client, argv[1], rounds);
+  gm_client_close(client);
+  return status;
+}

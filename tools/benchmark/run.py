@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -34,9 +35,10 @@ class Daemon:
         for name, auto_unload in (("kept", "false"), ("freed", "true")):
             # Folders of their own: models on the same files would share one load.
             folder = work / name
-            folder.mkdir()
-            for file in pathlib.Path(model).iterdir():
-                os.symlink(file.resolve(), folder / file.name)
+            try:
+                shutil.copytree(model, folder, copy_function=os.link)
+            except shutil.Error:
+                shutil.copytree(model, folder, dirs_exist_ok=True)
             rows.append(f'[models.{name}]\npath = "{folder}"\nauto_unload = {auto_unload}\ncontext_tokens = 2048\n')
         config.write_text("\n".join(rows))
         self.environment = {**os.environ, "GPUMODEL_SOCKET": str(work / "api.sock")}

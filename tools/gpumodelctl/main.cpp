@@ -205,6 +205,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   Common common;
+  app.add_option("--socket", common.socket, "the daemon's socket")->type_name("PATH");
+  app.add_flag("--json", common.json, "machine-readable output, errors included");
   const Command commands[] = {status_command(app, common),   models_command(app, common),
                               generate_command(app, common), chat_command(app, common),
                               tokenize_command(app, common), detokenize_command(app, common),
