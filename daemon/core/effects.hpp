@@ -33,12 +33,12 @@ struct Refusal {
   enum class Code { no_model, model_bad, never_fits, busy, lease_lost, device, quota, draining,
                     interrupted, residual };
   Code code = Code::busy;
-  ModelId model;             // what it is about, where it is about one
+  ModelId model{};           // what it is about, where it is about one
   Bytes needed_bytes = 0;    // never_fits
   Bytes missing_bytes = 0;   // never_fits
   Bytes capacity_bytes = 0;  // never_fits: of the largest device allowed
-  std::string reason;        // model_bad, device: in words, from the engine or the probe
-  ReleaseReport report;      // residual
+  std::string reason{};      // model_bad, device: in words, from the engine or the probe
+  ReleaseReport report{};    // residual
 };
 
 // ---- to engines

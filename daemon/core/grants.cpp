@@ -1,0 +1,134 @@
+// Leases begin and end, and every answer to a client but that of an unload.
+#include <algorithm>
+
+#include "core/mutation.hpp"
+#include "core/require.hpp"
+#include "core/state.hpp"
+
+namespace gpumodel::core {
+
+bool Core::State::grant_if_ready(Waiter& waiter) {
+  const auto ready = [&](ResidentId id) {
+    const Resident& resident = *residency_.find(id);
+    return resident.state == Resident::State::ready || mutated(Mutation::grant_on_unloading);
+  };
+  const auto first_of_rest = waiter.residents.begin() + (mutated(Mutation::partial_set) ? 1 : 0);
+  if (!ready(waiter.residents.front())) return false;
+  if (first_of_rest == waiter.residents.begin() &&
+      !std::all_of(waiter.residents.begin(), waiter.residents.end(), ready)) {
+    return false;
+  }
+  grant(waiter);
+  return true;
+}
+
+void Core::State::grant(Waiter& waiter) {
+  if (waiter.lease) {
+    const RequestId request = waiter.request;
+    Lease& lease = *leases_.find(waiter.lease);
+    if (!lease.resident) bind(lease, *residency_.find(waiter.residents.front()));
+    drop_waiter(request);
+    return answer_use(request, lease);
+  }
+  Granted answer{waiter.request, {}, waiter.waited, now_ - waiter.since - waiter.waited};
+  for (std::size_t i = 0; i < waiter.models.size(); ++i) {
+    Lease lease;
+    lease.model = waiter.models[i];
+    lease.session = waiter.session;
+    lease.uid = waiter.uid;
+    lease.asked_context_tokens = waiter.context_tokens;
+    lease.since = lease.idle_since = now_;
+    Lease& added = leases_.add(std::move(lease));
+    bind(added, *residency_.find(waiter.residents[i]));
+    sessions_.at(waiter.session).leases.insert(added.id);
+    answer.leases.push_back(granted(added));
+  }
+  drop_waiter(waiter.request);
+  if (mutated(Mutation::answer_twice)) emit(answer);
+  emit(std::move(answer));
+}
+
+void Core::State::answer_use(RequestId request, Lease& lease) {
+  leases_.start_use(lease, request);
+  residency_.find(lease.resident)->last_used = now_;
+  emit(Usable{request, granted(lease)});
+}
+
+GrantedLease Core::State::granted(const Lease& lease) const {
+  const Resident& resident = *residency_.find(lease.resident);
+  std::uint32_t tokens =
+      std::min(catalog_.find(lease.model)->context_tokens, resident.context_tokens);
+  if (lease.asked_context_tokens != 0) tokens = std::min(tokens, lease.asked_context_tokens);
+  return GrantedLease{lease.id, lease.epoch, lease.model, resident.device, resident.id, tokens};
+}
+
+void Core::State::bind(Lease& lease, Resident& resident) {
+  require(!lease.resident, "a lease is bound to one resident");
+  lease.resident = resident.id;
+  ++resident.leases;
+  resident.last_used = now_;
+}
+
+void Core::State::bind_suspended(Resident& resident) {
+  for (auto& [id, lease] : leases_.all()) {
+    if (!lease.resident && serves(resident, lease.model)) bind(lease, resident);
+  }
+}
+
+void Core::State::end_lease(LeaseId id) {
+  const Lease& lease = *leases_.find(id);
+  SessionEntry& session = sessions_.at(lease.session);
+  const std::set<RequestId> waiting = session.waiting;
+  for (const RequestId request : waiting) {
+    if (queue_.find(request)->lease != id) continue;
+    drop_waiter(request);
+    refuse(request, {.code = Refusal::Code::lease_lost});
+  }
+  if (Resident* resident = residency_.find(lease.resident)) {
+    require(resident->leases > 0, "the leases of a resident add up");
+    --resident->leases;
+    resident->last_used = now_;
+    keep_by_policy(*resident, lease.model);
+  }
+  session.leases.erase(id);
+  leases_.remove(id);
+}
+
+void Core::State::answer_release() {
+  if (!releasing_) return;
+  const PendingRelease release = *std::exchange(releasing_, std::nullopt);
+  using Outcome = ReleaseReport::Outcome;
+  ReleaseReport report;
+  if (Resident* resident = residency_.find(release.resident)) {
+    if (resident->state == Resident::State::unloading) {
+      resident->releases.push_back({release.request, release.session, release.model});
+      return;
+    }
+    const bool kept = resident->keep_until_needed || resident->keep_until > now_;
+    report.remaining_leases = resident->leases;
+    report.outcome = resident->leases != 0 ? Outcome::still_leased
+                     : kept                ? Outcome::kept
+                                           : Outcome::kept_wanted;
+  } else {
+    // Suspended: its engine was lost, and everything on it.
+    report.remaining_leases = leases_.count_of_model(release.model);
+    report.outcome = report.remaining_leases != 0 ? Outcome::still_leased : Outcome::freed;
+  }
+  emit(Released{release.request, report});
+}
+
+void Core::State::refuse(RequestId request, Refusal refusal) {
+  emit(Refused{request, std::move(refusal)});
+}
+
+void Core::State::drop_waiter(RequestId request) {
+  Waiter* waiter = queue_.find(request);
+  if (waiter == nullptr) return;
+  for (const ResidentId id : waiter->residents) {
+    if (Resident* resident = residency_.find(id)) --resident->claims;
+  }
+  sessions_.at(waiter->session).waiting.erase(request);
+  queue_.remove(request);
+}
+
+}  // namespace gpumodel::core

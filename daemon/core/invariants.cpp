@@ -1,0 +1,53 @@
+// What holds after every event, whatever it was.
+#include <algorithm>
+
+#include "core/require.hpp"
+#include "core/state.hpp"
+
+namespace gpumodel::core {
+
+void Core::State::check_invariants() const {
+  residency_.check();
+  leases_.check();
+  std::map<ResidentId, std::uint32_t> leases;
+  std::map<ResidentId, std::uint32_t> claims;
+  for (const auto& [id, lease] : leases_.all()) {
+    require(sessions_.at(lease.session).leases.count(id) == 1, "a lease is its session's");
+    if (!lease.resident) continue;
+    const Resident* resident = residency_.find(lease.resident);
+    require(resident != nullptr && resident->state == Resident::State::ready,
+            "a lease that is not suspended has a ready resident");
+    require(serves(*resident, lease.model), "a lease has its own model");
+    ++leases[lease.resident];
+  }
+  std::size_t waiting = 0;
+  for (const auto& [order, waiter] : queue_.all()) {
+    require(sessions_.at(waiter.session).waiting.count(waiter.request) == 1,
+            "a waiter is its session's");
+    require(waiter.admitted() || !waiter.deadline || *waiter.deadline > now_,
+            "nobody waits too long");
+    require(!waiter.lease || !leases_.all().at(waiter.lease).resident,
+            "no use waits for what is there");
+    require(waiter.overtaken <= kMaxOvertaken, "overtaking is bounded");
+    bool all_ready = waiter.admitted();
+    for (const ResidentId id : waiter.residents) {
+      const Resident* resident = residency_.find(id);
+      require(resident != nullptr && resident->joinable(), "what was admitted is there or comes");
+      all_ready = all_ready && resident->state == Resident::State::ready;
+      ++claims[id];
+    }
+    require(!all_ready, "what can be granted is granted");
+  }
+  for (const auto& [id, session] : sessions_) waiting += session.waiting.size();
+  require(waiting == queue_.all().size(), "sessions know their waiters");
+  for (const auto& [id, resident] : residency_.all()) {
+    require(resident.leases == leases[id], "the leases of a resident add up");
+    require(resident.claims == claims[id], "the claims of a resident add up");
+    const EngineState::Phase phase = devices_.at(resident.device).engine.phase;
+    const bool held = resident.state != Resident::State::planned;
+    require(!held || phase == EngineState::Phase::running, "memory is held by a running engine");
+    require(phase != EngineState::Phase::failed, "nothing is planned on a failed device");
+  }
+}
+
+}  // namespace gpumodel::core

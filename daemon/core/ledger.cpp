@@ -1,0 +1,71 @@
+#include "core/ledger.hpp"
+
+#include <algorithm>
+
+#include "core/mutation.hpp"
+#include "core/require.hpp"
+
+namespace gpumodel::core {
+
+Ledger::Ledger(const DeviceSpec& device) { resize(device); }
+
+void Ledger::resize(const DeviceSpec& device) {
+  require(entries_.empty(), "a device is resized only while nothing is booked on it");
+  capacity_bytes_ = device.capacity_bytes;
+  budget_bytes_ = device.capacity_bytes - std::min(device.capacity_bytes, device.reserve_bytes);
+}
+
+bool Ledger::has_room(Bytes bytes) const {
+  return used_bytes() <= budget_bytes_ && bytes <= budget_bytes_ - used_bytes();
+}
+
+void Ledger::plan(ResidentId resident, Bytes bytes) {
+  const bool fresh = entries_.emplace(resident, Entry{bytes, 0, false}).second;
+  require(fresh, "a resident is booked once");
+  planned_bytes_ += bytes;
+}
+
+void Ledger::hold(ResidentId resident) {
+  Entry& entry = entries_.at(resident);
+  require(!entry.held, "a resident takes its bytes once");
+  require(has_room(entry.bytes) || mutated(Mutation::exceed_budget),
+          "a load starts only where its bytes are free");
+  planned_bytes_ -= entry.bytes;
+  held_bytes_ += entry.bytes;
+  entry.held = true;
+}
+
+void Ledger::measure(ResidentId resident, Bytes bytes) {
+  Entry& entry = entries_.at(resident);
+  require(entry.held, "only a load can be measured");
+  const Bytes admitted = entry.bytes - entry.surplus_bytes;
+  held_bytes_ = held_bytes_ - entry.bytes + bytes;
+  entry.surplus_bytes = bytes > admitted ? bytes - admitted : 0;
+  entry.bytes = bytes;
+}
+
+void Ledger::free(ResidentId resident) {
+  const auto found = entries_.find(resident);
+  require(found != entries_.end(), "a resident is freed once");
+  if (!mutated(Mutation::leak_ledger)) {
+    (found->second.held ? held_bytes_ : planned_bytes_) -= found->second.bytes;
+  }
+  entries_.erase(found);
+}
+
+void Ledger::add_residual(Bytes bytes) { residual_bytes_ += bytes; }
+
+void Ledger::check() const {
+  Bytes held = 0;
+  Bytes planned = 0;
+  Bytes surplus = 0;
+  for (const auto& [resident, entry] : entries_) {
+    (entry.held ? held : planned) += entry.bytes;
+    surplus += entry.surplus_bytes;
+  }
+  require(held == held_bytes_, "the held bytes add up");
+  require(planned == planned_bytes_, "the planned bytes add up");
+  require(used_bytes() <= budget_bytes_ + surplus, "a device holds no more than its budget");
+}
+
+}  // namespace gpumodel::core

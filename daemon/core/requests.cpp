@@ -1,0 +1,158 @@
+// What the configuration and clients ask for.
+#include <algorithm>
+
+#include "core/mutation.hpp"
+#include "core/require.hpp"
+#include "core/state.hpp"
+
+namespace gpumodel::core {
+
+void Core::State::add_device(const DeviceSpec& device) {
+  const auto [it, fresh] = devices_.try_emplace(device.id, Device{device, {}});
+  if (!fresh) {
+    // A known device comes back from failure; its size changes only while nothing is on it.
+    if (it->second.engine.phase == EngineState::Phase::failed) {
+      it->second.engine.phase = EngineState::Phase::stopped;
+    }
+    if (!residency_.ledger(device.id).empty()) return;
+    it->second.spec = device;
+  }
+  residency_.add_device(device);
+  catalog_.add_device(device);
+  recheck_waiters();
+}
+
+void Core::State::set_model(const ModelSpec& model) {
+  require(static_cast<bool>(model.id) && static_cast<bool>(model.weights), "a model has ids");
+  ModelEntry& entry = catalog_.entry(model.id);
+  entry.id = model.id;
+  entry.bad_reason.clear();
+  entry.error.clear();
+  const bool in_use = entry.spec && (leases_.count_of_model(model.id) != 0 ||
+                                     residency_.any_of(entry.spec->weights));
+  if (in_use) {
+    entry.next = model;
+    return;
+  }
+  catalog_.adopt(entry, model);
+  recheck_waiters();
+}
+
+void Core::State::set_model_bad(ModelId model, std::string name, std::string reason) {
+  ModelEntry& entry = catalog_.entry(model);
+  entry.id = model;
+  entry.name = std::move(name);
+  entry.bad_reason = reason.empty() ? "its files cannot be used" : std::move(reason);
+  recheck_waiters();
+}
+
+void Core::State::session_opened(const Session& session) {
+  const bool fresh = sessions_.emplace(session.id, SessionEntry{session.uid, {}, {}}).second;
+  require(fresh, "a session opens once");
+}
+
+void Core::State::session_closed(SessionId id) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  const SessionEntry session = found->second;
+  for (const RequestId request : session.waiting) {
+    drop_waiter(request);
+  }
+  for (const LeaseId lease : session.leases) {
+    if (mutated(Mutation::keep_leases_on_close)) continue;
+    emit(LeaseEnded{lease});
+    end_lease(lease);
+  }
+  for (auto& [resident_id, resident] : residency_.all()) {
+    auto& releases = resident.releases;
+    releases.erase(std::remove_if(releases.begin(), releases.end(),
+                                  [&](const auto& release) { return release.session == id; }),
+                   releases.end());
+  }
+  sessions_.erase(id);
+}
+
+void Core::State::acquire(const AcquireRequest& request) {
+  const auto session = sessions_.find(request.session);
+  require(session != sessions_.end(), "only an open session acquires");
+  require(!request.models.empty() && request.models.size() <= 16, "a request has 1 to 16 models");
+  if (draining_) return refuse(request.request, {.code = Refusal::Code::draining});
+  if (auto refusal = impossible(request.models)) return refuse(request.request, *refusal);
+  const std::uint32_t uid = session->second.uid;
+  if (config_.max_leases_per_user != 0 &&
+      leases_.count_of_user(uid) + queue_.leases_of_user(uid) + request.models.size() >
+          config_.max_leases_per_user) {
+    return refuse(request.request, {.code = Refusal::Code::quota});
+  }
+  Waiter waiter;
+  waiter.request = request.request;
+  waiter.session = request.session;
+  waiter.uid = uid;
+  waiter.models = request.models;
+  waiter.context_tokens = request.context_tokens;
+  waiter.only_if_ready = request.only_if_ready;
+  waiter.since = waiter.queued_since = now_;
+  waiter.wait = std::clamp(request.wait.value_or(config_.max_wait), Time{0}, config_.max_wait);
+  if (request.only_if_ready) waiter.wait = Time{0};
+  waiter.deadline = now_ + waiter.wait;
+  session->second.waiting.insert(request.request);
+  queue_.add(std::move(waiter));
+  if (config_.max_queued_per_user == 0) return;
+  // What can be granted now does not count as queued.
+  admit_and_grant();
+  if (queue_.find(request.request) != nullptr &&
+      queue_.count_of_user(uid) > config_.max_queued_per_user) {
+    drop_waiter(request.request);
+    refuse(request.request, {.code = Refusal::Code::quota});
+  }
+}
+
+void Core::State::cancel(RequestId request) {
+  Waiter* waiter = queue_.find(request);
+  if (waiter == nullptr || waiter->lease) return;
+  drop_waiter(request);
+  refuse(request, {.code = Refusal::Code::interrupted});
+}
+
+void Core::State::release(RequestId request, SessionId session, LeaseId id, std::uint64_t epoch) {
+  const Lease* lease = leases_.find(session, id, epoch);
+  if (lease == nullptr) return refuse(request, {.code = Refusal::Code::lease_lost});
+  releasing_ = PendingRelease{request, session, lease->model, lease->resident};
+  end_lease(id);
+}
+
+void Core::State::use(RequestId request, SessionId session, LeaseId id, std::uint64_t epoch) {
+  if (leases_.find(session, id, epoch) == nullptr) {
+    return refuse(request, {.code = Refusal::Code::lease_lost});
+  }
+  Lease& lease = *leases_.find(id);
+  if (lease.resident) return answer_use(request, lease);
+  const std::vector<ModelId> models{lease.model};
+  if (auto refusal = impossible(models)) return refuse(request, *refusal);
+  Waiter waiter;
+  waiter.request = request;
+  waiter.session = session;
+  waiter.uid = lease.uid;
+  waiter.models = models;
+  waiter.lease = id;
+  waiter.since = waiter.queued_since = now_;
+  sessions_.at(session).waiting.insert(request);
+  queue_.add(std::move(waiter));
+}
+
+void Core::State::use_ended(RequestId request) {
+  if (const Lease* lease = leases_.end_use(request, now_)) {
+    if (Resident* resident = residency_.find(lease->resident)) resident->last_used = now_;
+    return;
+  }
+  Waiter* waiter = queue_.find(request);
+  if (waiter != nullptr && waiter->lease) drop_waiter(request);
+}
+
+std::optional<ModelId> Core::State::leased_model(SessionId session, LeaseId lease,
+                                                 std::uint64_t epoch) const {
+  const Lease* found = leases_.find(session, lease, epoch);
+  return found == nullptr ? std::nullopt : std::optional(found->model);
+}
+
+}  // namespace gpumodel::core

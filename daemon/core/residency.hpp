@@ -1,0 +1,91 @@
+// What is on which device. The life of a resident goes one way only:
+//
+//     planned -> loading -> ready -> unloading -> gone
+//        \__________\________\________________/
+//              (dropped, failed, or its engine is lost)
+//
+// All transitions, and the booking of their bytes, happen here and nowhere else.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/ledger.hpp"
+#include "core/types.hpp"
+
+namespace gpumodel::core {
+
+struct Resident {
+  enum class State { planned, loading, ready, unloading };
+
+  ResidentId id;
+  DeviceId device;
+  WeightsId weights;
+  ModelId model;  // the one that it was loaded for
+  Need need;      // as admitted; once ready, as measured
+  std::uint32_t context_tokens = 0;
+  State state = State::planned;
+  bool cancelled = false;  // loading, but nobody wants it any more
+  float fraction = 0;      // of the load
+  Time since{0};           // of the state
+  Time last_used{0};
+
+  std::uint32_t leases = 0;  // bound to it
+  std::uint32_t claims = 0;  // admitted requests that need it to become or stay ready
+
+  // Reasons to stay although nobody leases it.
+  bool keep_until_needed = false;
+  Time keep_until{0};
+
+  struct Release {
+    RequestId request;
+    SessionId session;
+    ModelId model;
+  };
+  std::vector<Release> releases;  // answered when the unload has been measured
+
+  // Whether a request may count on it: it is ready, or will be.
+  bool joinable() const {
+    return state == State::ready || state == State::planned ||
+           (state == State::loading && !cancelled);
+  }
+  bool idle() const { return leases == 0 && claims == 0; }
+};
+
+class Residency {
+ public:
+  void add_device(const DeviceSpec& device);
+  const Ledger& ledger(DeviceId device) const { return ledgers_.at(device); }
+
+  // At most one resident of the same weights may be on a device.
+  Resident& plan(Time now, Resident resident);
+  void start_loading(Time now, Resident& resident);
+  void become_ready(Time now, Resident& resident, const Need& measured);
+  // Neither leased nor claimed.
+  void start_unloading(Time now, Resident& resident);
+  void add_residual(DeviceId device, Bytes bytes) { ledgers_.at(device).add_residual(bytes); }
+  void remove(ResidentId resident);
+  // An engine has ended: what it did not give back is back now.
+  void clear_residual(DeviceId device) { ledgers_.at(device).clear_residual(); }
+
+  Resident* find(ResidentId resident);
+  const Resident* find(ResidentId resident) const;
+  const Resident* at(WeightsId weights, DeviceId device) const;
+  std::vector<ResidentId> on(DeviceId device) const;
+  bool any_of(WeightsId weights) const;
+
+  std::map<ResidentId, Resident>& all() { return residents_; }
+  const std::map<ResidentId, Resident>& all() const { return residents_; }
+
+  void check() const;
+
+ private:
+  std::map<DeviceId, Ledger> ledgers_;
+  std::map<ResidentId, Resident> residents_;  // in the order of their plans
+  std::map<std::pair<WeightsId, DeviceId>, ResidentId> places_;
+  std::uint64_t last_id_ = 0;
+};
+
+}  // namespace gpumodel::core

@@ -1,0 +1,134 @@
+// The state in rows for people.
+#include <algorithm>
+
+#include "core/state.hpp"
+
+namespace gpumodel::core {
+namespace {
+
+DeviceRow::State row_state(EngineState::Phase phase) {
+  switch (phase) {
+    case EngineState::Phase::stopped:
+      return DeviceRow::State::stopped;
+    case EngineState::Phase::starting:
+      return DeviceRow::State::starting;
+    case EngineState::Phase::running:
+    case EngineState::Phase::stopping:
+      return DeviceRow::State::running;
+    case EngineState::Phase::backoff:
+      return DeviceRow::State::backoff;
+    case EngineState::Phase::failed:
+      return DeviceRow::State::failed;
+  }
+  return DeviceRow::State::failed;
+}
+
+ModelState row_state(Resident::State state) {
+  switch (state) {
+    case Resident::State::planned:
+    case Resident::State::loading:
+      return ModelState::loading;
+    case Resident::State::ready:
+      return ModelState::ready;
+    case Resident::State::unloading:
+      return ModelState::unloading;
+  }
+  return ModelState::failed;
+}
+
+}  // namespace
+
+Snapshot Core::State::snapshot(Time now) const {
+  Snapshot all;
+  for (const auto& [id, device] : devices_) {
+    const Ledger& ledger = residency_.ledger(id);
+    const Bytes used = ledger.used_bytes();
+    all.devices.push_back(DeviceRow{id, row_state(device.engine.phase), device.engine.restarts,
+                                    used,
+                                    ledger.budget_bytes() - std::min(ledger.budget_bytes(), used)});
+  }
+  std::map<WeightsId, std::vector<ModelId>> sharers;
+  for (const auto& [id, entry] : catalog_.all()) {
+    all.models.push_back(model_row(entry, now));
+    if (entry.spec) sharers[entry.spec->weights].push_back(id);
+  }
+  for (const auto& [weights, models] : sharers) {
+    WeightsRow row{weights, std::nullopt, {}, models};
+    const ModelEntry& first = *catalog_.find(models.front());
+    row.need = need_of(*first.spec, first.context_tokens);
+    for (const ModelId model : models) {
+      if (const Resident* resident = resident_of(*catalog_.find(model))) {
+        row.device = resident->device;
+        row.need = resident->need;
+      }
+    }
+    all.weights.push_back(std::move(row));
+  }
+  for (const auto& [id, lease] : leases_.all()) {
+    LeaseRow row{id,          lease.epoch, lease.model, lease.session, LeaseRow::State::held,
+                 lease.since, {}};
+    if (!lease.resident) row.state = LeaseRow::State::suspended;
+    for (const RequestId request : sessions_.at(lease.session).waiting) {
+      if (queue_.find(request)->lease == id) row.state = LeaseRow::State::resuming;
+    }
+    if (lease.uses.empty()) row.idle_since = lease.idle_since;
+    all.leases.push_back(row);
+  }
+  std::uint32_t position = 0;
+  for (const auto& [order, waiter] : queue_.all()) {
+    if (!waiter.admitted()) ++position;
+    all.queue.push_back(QueueRow{waiter.request, waiter.admitted() ? 0 : position, waiter.models,
+                                 waiter.session, waiter.since, eta(waiter), waiting_for(waiter)});
+  }
+  return all;
+}
+
+const Resident* Core::State::resident_of(const ModelEntry& entry) const {
+  if (!entry.spec) return nullptr;
+  for (const DeviceId device : entry.fits_on) {
+    if (const Resident* resident = residency_.at(entry.spec->weights, device)) return resident;
+  }
+  return nullptr;
+}
+
+ModelRow Core::State::model_row(const ModelEntry& entry, Time) const {
+  ModelRow row;
+  row.model = entry.id;
+  row.context_tokens = entry.context_tokens;
+  row.leases = leases_.count_of_model(entry.id);
+  row.since = entry.since;
+  row.load = entry.load;
+  row.unload = entry.unload;
+  row.error = entry.bad_reason.empty() ? entry.error : entry.bad_reason;
+  for (const auto& [order, waiter] : queue_.all()) {
+    row.waiting += std::count(waiter.models.begin(), waiter.models.end(), entry.id) != 0;
+  }
+  if (entry.spec) row.device_bytes = need_of(*entry.spec, entry.context_tokens).total();
+  if (const Resident* resident = resident_of(entry)) {
+    row.device = resident->device;
+    row.device_bytes = resident->need.total();
+    row.context_tokens = std::min(row.context_tokens, resident->context_tokens);
+    row.state = row_state(resident->state);
+    row.since = resident->since;
+  } else if (!row.error.empty()) {
+    row.state = ModelState::failed;
+  } else if (row.leases != 0) {
+    row.state = ModelState::suspended;
+  } else if (entry.was_loaded) {
+    row.state = ModelState::unloaded;
+  }
+  return row;
+}
+
+std::string Core::State::waiting_for(const Waiter& waiter) const {
+  if (!waiter.admitted()) return "waits until enough memory is not in use by others";
+  for (const ResidentId id : waiter.residents) {
+    const Resident& resident = *residency_.find(id);
+    if (resident.state != Resident::State::planned) continue;
+    const EngineState::Phase phase = devices_.at(resident.device).engine.phase;
+    return phase == EngineState::Phase::running ? "waits for an unload" : "waits for the engine";
+  }
+  return "loading";
+}
+
+}  // namespace gpumodel::core

@@ -1,0 +1,146 @@
+// What follows from the state alone: residents that nobody needs any more go, engines start, load,
+// stop.
+#include <algorithm>
+
+#include "core/mutation.hpp"
+#include "core/require.hpp"
+#include "core/state.hpp"
+
+namespace gpumodel::core {
+
+bool Core::State::settle_residents() {
+  bool changed = false;
+  std::vector<ResidentId> unplanned;
+  for (auto& [id, resident] : residency_.all()) {
+    if (!resident.idle()) continue;
+    switch (resident.state) {
+      case Resident::State::planned:
+        unplanned.push_back(id);
+        break;
+      case Resident::State::loading:
+        if (resident.cancelled || mutated(Mutation::forget_cancel_load)) break;
+        resident.cancelled = true;
+        emit(CancelLoad{resident.device, id});
+        changed = true;
+        break;
+      case Resident::State::ready:
+        if (resident.keep_until_needed || resident.keep_until > now_ || wanted(resident)) break;
+        if (mutated(Mutation::forget_unload)) break;
+        start_unload(resident);
+        changed = true;
+        break;
+      case Resident::State::unloading:
+        break;
+    }
+  }
+  for (const ResidentId id : unplanned) remove_resident(id);
+  return changed || !unplanned.empty();
+}
+
+bool Core::State::wanted(const Resident& resident) const {
+  for (const auto& [order, waiter] : queue_.all()) {
+    if (waiter.admitted()) continue;
+    for (const ModelId model : waiter.models) {
+      if (serves(resident, model)) return true;
+    }
+  }
+  return false;
+}
+
+bool Core::State::serves(const Resident& resident, ModelId model) const {
+  const ModelEntry& entry = *catalog_.find(model);
+  return entry.spec && entry.spec->weights == resident.weights &&
+         std::find(entry.fits_on.begin(), entry.fits_on.end(), resident.device) !=
+             entry.fits_on.end();
+}
+
+void Core::State::start_unload(Resident& resident) {
+  residency_.start_unloading(now_, resident);
+  emit(Unload{resident.device, resident.id});
+}
+
+void Core::State::remove_resident(ResidentId id) {
+  const WeightsId weights = residency_.find(id)->weights;
+  residency_.remove(id);
+  bool adopted = false;
+  for (auto& [model, entry] : catalog_.all()) {
+    if (!entry.spec || entry.spec->weights != weights) continue;
+    entry.since = now_;
+    if (!entry.next || residency_.any_of(weights) || leases_.count_of_model(model) != 0) continue;
+    catalog_.adopt(entry, ModelSpec(*entry.next));
+    adopted = true;
+  }
+  if (adopted) recheck_waiters();
+}
+
+void Core::State::keep_by_policy(Resident& resident, ModelId model) {
+  const AutoUnload& policy = catalog_.find(model)->spec->auto_unload;
+  switch (policy.kind) {
+    case AutoUnload::Kind::at_last_release:
+      break;
+    case AutoUnload::Kind::when_needed:
+      resident.keep_until_needed = true;
+      break;
+    case AutoUnload::Kind::after:
+      resident.keep_until = std::max(resident.keep_until, now_ + policy.after);
+      break;
+  }
+}
+
+void Core::State::drive_engine(Device& device) {
+  EngineState& engine = device.engine;
+  const bool planned = residency_.ledger(device.spec.id).planned_bytes() != 0;
+  switch (engine.phase) {
+    case EngineState::Phase::backoff:
+      if (now_ < engine.retry_at || !planned) break;
+      ++engine.restarts;
+      [[fallthrough]];
+    case EngineState::Phase::stopped:
+      if (!planned) break;
+      engine.phase = EngineState::Phase::starting;
+      emit(StartEngine{device.spec.id});
+      break;
+    case EngineState::Phase::running:
+      if (planned) start_loads(device);
+      stop_if_idle(device);
+      break;
+    case EngineState::Phase::starting:
+    case EngineState::Phase::stopping:
+    case EngineState::Phase::failed:
+      break;
+  }
+}
+
+void Core::State::start_loads(Device& device) {
+  for (auto& [id, resident] : residency_.all()) {
+    if (resident.device != device.spec.id || resident.state != Resident::State::planned) continue;
+    const bool room = residency_.ledger(resident.device).has_room(resident.need.total());
+    if (!room && !mutated(Mutation::exceed_budget)) continue;
+    residency_.start_loading(now_, resident);
+    for (auto& [model, entry] : catalog_.all()) {
+      if (entry.spec && entry.spec->weights == resident.weights) entry.error.clear();
+    }
+    emit(Load{resident.device, id, resident.weights, resident.model, resident.need,
+              resident.context_tokens});
+  }
+}
+
+void Core::State::stop_if_idle(Device& device) {
+  const Ledger& ledger = residency_.ledger(device.spec.id);
+  EngineState& engine = device.engine;
+  if (ledger.used_bytes() != ledger.residual_bytes()) {
+    engine.idle_since.reset();
+    return;
+  }
+  if (!engine.idle_since) engine.idle_since = now_;
+  // Residual memory comes back with the end of the process; a load that is still only planned here
+  // has no room because of it.
+  const bool restart = ledger.residual_bytes() != 0;
+  const bool over = ledger.empty() && now_ >= *engine.idle_since + config_.engine_grace;
+  if ((!restart && !over) || mutated(Mutation::forget_engine_stop)) return;
+  engine.phase = EngineState::Phase::stopping;
+  engine.idle_since.reset();
+  emit(StopEngine{device.spec.id});
+}
+
+}  // namespace gpumodel::core
