@@ -6,7 +6,8 @@
 
 namespace gpumodel::engine {
 
-// Files are named relative to the model's folder, never by an absolute path: the message reaches clients.
+// Files are named relative to the model's folder, never by an absolute path: the message reaches
+// clients.
 class BadModel : public std::runtime_error {
  public:
   BadModel(std::string file, const std::string& reason)

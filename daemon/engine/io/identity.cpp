@@ -1,0 +1,31 @@
+#include "engine/io/identity.hpp"
+
+#include "engine/io/sha256.hpp"
+
+namespace gpumodel::engine::io {
+namespace {
+
+// Every field ends in a zero byte, which no path contains: no two lists of fields read alike.
+void add(Sha256& hash, std::string_view field) {
+  hash.update(field);
+  hash.update(std::string_view("\0", 1));
+}
+
+void add(Sha256& hash, const OpenFile& file) {
+  add(hash, file.real_path);
+  add(hash, std::to_string(file.bytes));
+  add(hash, std::to_string(file.inode));
+  add(hash, std::to_string(file.mtime_ns));
+}
+
+}  // namespace
+
+std::string weights_identity(const OpenFile& config, const TensorIndex& tensors, DType dtype) {
+  Sha256 hash;
+  add(hash, config);
+  for (const OpenFile& file : tensors.files) add(hash, file);
+  add(hash, dtype_name(dtype));
+  return hash.hex_digest();
+}
+
+}  // namespace gpumodel::engine::io

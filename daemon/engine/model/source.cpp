@@ -1,0 +1,40 @@
+#include "engine/model/source.hpp"
+
+#include "engine/io/identity.hpp"
+#include "engine/model/architecture.hpp"
+
+namespace gpumodel::engine::model {
+
+ModelSource open_source(const std::string& path, std::string_view dtype) {
+  io::Folder folder = io::Folder::open(path);
+  // Before it is read: a file that is replaced in between gives an identity that no later look
+  // confirms.
+  const io::OpenFile config_file = folder.open_file("config.json");
+  io::ModelConfig config = read_config(folder);
+  io::GenerationDefaults generation = io::read_generation_defaults(folder);
+  io::TensorIndex tensors = io::open_tensors(folder);
+  const io::DType resolved = resolve_dtype(dtype, config, tensors);
+  Layout layout = make_layout(config, tensors, resolved);
+  const Needs needs = compute_needs(layout, config);
+  std::string identity = io::weights_identity(config_file, tensors, resolved);
+  return ModelSource{std::move(folder),  std::move(config), std::move(generation),
+                     std::move(tensors), std::move(layout), needs,
+                     std::move(identity)};
+}
+
+wire::InspectResult inspect(const std::string& path, std::string_view dtype) {
+  const ModelSource source = open_source(path, dtype);
+  return wire::InspectResult{
+      .identity = source.identity,
+      .architecture = source.config.architecture,
+      .dtype = io::dtype_name(source.layout.dtype),
+      .parameters = source.layout.parameters,
+      .vocab_size = static_cast<std::uint32_t>(source.config.vocab_size),
+      .context_tokens = static_cast<std::uint32_t>(source.config.max_position),
+      .tensor_bytes = source.needs.tensor_bytes,
+      .kv_bytes_per_token = source.needs.kv_bytes_per_token,
+      .workspace_bytes = source.needs.workspace_bytes,
+  };
+}
+
+}  // namespace gpumodel::engine::model
