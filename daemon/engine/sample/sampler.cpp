@@ -10,6 +10,8 @@
 namespace gpumodel::engine::sample {
 namespace {
 
+constexpr float kNothing = -std::numeric_limits<float>::infinity();
+
 // log(sum(exp(logits))), in double: a vocabulary has 10^5 terms.
 double log_sum_exp(std::span<const float> logits) {
   const float most = *std::max_element(logits.begin(), logits.end());
@@ -52,8 +54,9 @@ Sample Sampler::sample(std::span<float> logits, const SamplingParams& params,
   Sample result;
   double normalizer = 0.0;
   std::vector<float> unmodified;
+  if (params.logprobs || params.top_logprobs != 0) normalizer = log_sum_exp(logits);
+  for (const std::int32_t token : unknown_) known[static_cast<std::size_t>(token)] = kNothing;
   if (params.logprobs || params.top_logprobs != 0) {
-    normalizer = log_sum_exp(logits);
     for (const std::int32_t token : largest(known, params.top_logprobs))
       result.top.push_back(
           {token, static_cast<float>(known[static_cast<std::size_t>(token)] - normalizer)});
@@ -83,7 +86,6 @@ std::span<const Candidate> Sampler::distribution(std::span<const float> scores,
 // temperature keeps the order, so the k-th is found before it.
 void Sampler::gather(std::span<const float> scores, const SamplingParams& params) {
   candidates_.clear();
-  constexpr float kNothing = -std::numeric_limits<float>::infinity();
   const std::int32_t best = argmax(scores);
   if (best < 0) return;
   const float most = scores[static_cast<std::size_t>(best)];

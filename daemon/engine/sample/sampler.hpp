@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/sample/sampling_params.hpp"
@@ -33,8 +34,10 @@ struct Candidate {
 // Scratch memory for one thread's sampling; holds no state between calls.
 class Sampler {
  public:
-  // `known_tokens`: how many ids the tokenizer knows. Columns from there on are never chosen.
-  explicit Sampler(std::int32_t known_tokens) : known_tokens_(known_tokens) {}
+  // The tokenizer knows the ids below `known_tokens` but for `unknown`; other columns are never
+  // chosen.
+  explicit Sampler(std::int32_t known_tokens, std::vector<std::int32_t> unknown = {})
+      : known_tokens_(known_tokens), unknown_(std::move(unknown)) {}
 
   // Chooses the token at `position` (0 for the first of the output). The logits are one row of all
   // columns, changed in place. The same logits, params, history and position give the same token.
@@ -53,6 +56,7 @@ class Sampler {
   void keep_min_p(float min_p);
 
   std::int32_t known_tokens_;
+  std::vector<std::int32_t> unknown_;
   std::vector<Candidate> candidates_;
   std::vector<float> scratch_;
 };

@@ -1,0 +1,197 @@
+#include "engine/server/engine_server.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "engine/memory/process.hpp"
+#include "engine/server/dtype_check.hpp"
+#include "wire/version.hpp"
+
+namespace gpumodel::engine::server {
+namespace {
+
+using wire::Code;
+using wire::Error;
+
+// A load is bound by the disk and by memory; more threads than these only get in the step's way.
+constexpr unsigned kMaxLoadThreads = 4;
+// Enough that a prompt is prepared while loads run and another prompt takes long.
+constexpr unsigned kWorkers = 4;
+constexpr std::chrono::milliseconds kProgressEvery{50};
+
+// load.progress, at most one every kProgressEvery.
+auto progress_reporter(Channel& channel, std::uint64_t weights) {
+  return [&channel, weights, next = Clock::time_point()](std::uint64_t done,
+                                                         std::uint64_t total) mutable {
+    const auto now = Clock::now();
+    if (now < next) return;
+    next = now + kProgressEvery;
+    std::string message;
+    wire::append_notification(message, "load.progress", wire::LoadProgress{weights, done, total});
+    channel.send(message);
+  };
+}
+
+}  // namespace
+
+EngineServer::EngineServer(Channel& channel, BackendFactory make_backend)
+    : channel_(channel), make_backend_(std::move(make_backend)) {}
+
+EngineServer::~EngineServer() {
+  requests_.stop_all();
+  // The two hand work to each other: both threads end before either object does.
+  if (steps_ != nullptr) steps_->stop();
+  workers_.reset();
+}
+
+void EngineServer::serve() {
+  const auto handler = [this](const wire::Frame& frame) { on_frame(frame); };
+  while (channel_.serve_once(Channel::kForever, handler)) {
+  }
+}
+
+void EngineServer::on_frame(const wire::Frame& frame) {
+  if (frame.kind == wire::Frame::Kind::notification) return on_notification(frame);
+  if (frame.kind != wire::Frame::Kind::request) return;
+  ReplyPtr reply;
+  try {
+    reply = std::make_shared<Reply>(channel_, requests_, frame.id);
+  } catch (const Error& error) {
+    // Nothing was opened: this is the one answer.
+    std::string message;
+    wire::append_error_response(message, frame.id, error);
+    channel_.send(message);
+    return;
+  }
+  try {
+    on_request(frame, reply);
+  } catch (...) {
+    reply->fail(to_wire_error(std::current_exception()));
+  }
+}
+
+void EngineServer::on_notification(const wire::Frame& frame) {
+  if (frame.method != "cancel") return;
+  try {
+    const auto params = wire::decode<wire::CancelParams>(frame.params);
+    if (requests_.request_stop(params.request) && steps_ != nullptr) steps_->notify();
+  } catch (const Error&) {
+    // A notification has no answer; one without a usable id cancels nothing.
+  }
+}
+
+void EngineServer::on_request(const wire::Frame& frame, const ReplyPtr& reply) {
+  if (frame.method == "start") return start(wire::decode<wire::StartParams>(frame.params), reply);
+  if (steps_ == nullptr) throw Error(Code::state, "start comes first");
+  if (frame.method == "load") return load(wire::decode<wire::LoadParams>(frame.params), reply);
+  if (frame.method == "unload")
+    return unload(wire::decode<wire::UnloadParams>(frame.params), reply);
+  if (frame.method == "generate")
+    return generate(wire::decode<wire::EngineGenerateParams>(frame.params), reply);
+  if (frame.method == "measure") return measure(reply);
+  throw Error(Code::unsupported, "the engine has no method " + frame.method);
+}
+
+void EngineServer::start(const wire::StartParams& params, const ReplyPtr& reply) {
+  if (steps_ != nullptr) throw Error(Code::state, "the engine is started already");
+  if (params.version != wire::build_version())
+    throw Error(Code::version, "this engine is version " + std::string(wire::build_version()) +
+                                   ", the broker is " + params.version);
+  if (params.device.kind != "cpu")
+    throw Error(Code::device, "this engine runs on devices of kind cpu only");
+  threads_ =
+      params.threads != 0 ? params.threads : std::max(1u, std::thread::hardware_concurrency());
+  std::unique_ptr<device::Backend> backend = make_backend_(static_cast<int>(threads_));
+  budget_ = std::make_unique<memory::Budget>(params.capacity_bytes);
+  steps_ = std::make_unique<StepLoop>(channel_, std::move(backend));
+  workers_ = std::make_unique<WorkerPool>(kWorkers);
+  reply->succeed(wire::StartResult{std::string(wire::build_version()), ::getpid(),
+                                   steps_->backend_name(), threads_,
+                                   memory::process_resident_bytes()});
+}
+
+void EngineServer::load(wire::LoadParams params, const ReplyPtr& reply) {
+  check_dtype(params.dtype);
+  models_.begin_load(params.weights);
+  workers_->submit(WorkerPool::Length::lengthy,
+                   [this, params = std::move(params), reply] { run_load(params, reply); });
+}
+
+void EngineServer::run_load(const wire::LoadParams& params, const ReplyPtr& reply) {
+  const std::uint64_t id = params.weights;
+  try {
+    const auto model =
+        ResidentModel::load(*budget_, {params, std::min(threads_, kMaxLoadThreads), reply->stop(),
+                                       progress_reporter(channel_, id)});
+    if (reply->stop().stop_requested()) throw model::LoadInterrupted();
+    steps_->add_model(model, [this, id, model, reply](std::exception_ptr failure) {
+      models_.end_load(id, failure == nullptr ? model : nullptr);
+      if (failure != nullptr) return reply->fail(to_wire_error(failure));
+      wire::LoadResult result = model->report();
+      result.resident_bytes = memory::process_resident_bytes();
+      reply->succeed(result);
+    });
+  } catch (...) {
+    models_.end_load(id, nullptr);
+    memory::trim_heap();
+    reply->fail(to_wire_error(std::current_exception()));
+  }
+}
+
+void EngineServer::unload(const wire::UnloadParams& params, const ReplyPtr& reply) {
+  models_.begin_unload(params.weights);
+  steps_->remove_model(params.weights, [this, reply](std::shared_ptr<ResidentModel> model) {
+    // Unmapping takes its time, too much for the step thread.
+    workers_->submit(WorkerPool::Length::brief,
+                     [this, model, reply]() mutable { run_release(std::move(model), reply); });
+  });
+}
+
+void EngineServer::run_release(std::shared_ptr<ResidentModel> model, const ReplyPtr& reply) {
+  try {
+    if (model == nullptr) throw Error(Code::state, "these weights are not loaded");
+    const auto begun = Clock::now();
+    wire::UnloadResult result = model->release();
+    model.reset();
+    memory::trim_heap();
+    result.ms = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun).count());
+    result.resident_bytes = memory::process_resident_bytes();
+    reply->succeed(result);
+  } catch (...) {
+    reply->fail(to_wire_error(std::current_exception()));
+  }
+}
+
+void EngineServer::generate(wire::EngineGenerateParams params, const ReplyPtr& reply) {
+  const auto arrived = Clock::now();
+  wire::check(params.generation);
+  const ModelUse model = models_.use(params.weights);
+  auto request = std::make_shared<GenerationRequest>(
+      GenerationRequest{std::move(params), reply, model, arrived});
+  workers_->submit(WorkerPool::Length::brief, [this, request, reply] {
+    try {
+      steps_->submit(prepare(std::move(*request)));
+    } catch (...) {
+      reply->fail(to_wire_error(std::current_exception()));
+    }
+  });
+}
+
+void EngineServer::measure(const ReplyPtr& reply) {
+  workers_->submit(WorkerPool::Length::brief, [this, reply] {
+    try {
+      wire::MeasureResult result;
+      for (const ModelUse& model : models_.use_all())
+        result.weights.push_back({model->id(), model->resident_bytes()});
+      result.resident_bytes = memory::process_resident_bytes();
+      reply->succeed(result);
+    } catch (...) {
+      reply->fail(to_wire_error(std::current_exception()));
+    }
+  });
+}
+
+}  // namespace gpumodel::engine::server

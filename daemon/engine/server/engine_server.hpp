@@ -1,0 +1,54 @@
+// The engine's control thread: reads the broker's frames, hands work on, never does any.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "engine/device/backend.hpp"
+#include "engine/memory/budget.hpp"
+#include "engine/server/model_registry.hpp"
+#include "engine/server/reply.hpp"
+#include "engine/server/step_loop.hpp"
+#include "engine/server/worker_pool.hpp"
+
+namespace gpumodel::engine::server {
+
+// Answers ENGINE_PROTOCOL.md "Engine". Loads, prompts, unloads and measurements run on a worker
+// pool, steps on the step thread. Lives on one thread.
+class EngineServer {
+ public:
+  // Makes the backend for so many threads, at least 1.
+  using BackendFactory = std::function<std::unique_ptr<device::Backend>(int threads)>;
+
+  EngineServer(Channel& channel, BackendFactory make_backend);
+  // Stops loads, waits for the threads.
+  ~EngineServer();
+
+  // Until the broker closes its end. Throws wire::FramingError and std::system_error.
+  void serve();
+
+ private:
+  void on_frame(const wire::Frame& frame);
+  void on_notification(const wire::Frame& frame);
+  void on_request(const wire::Frame& frame, const ReplyPtr& reply);
+  void start(const wire::StartParams& params, const ReplyPtr& reply);
+  void load(wire::LoadParams params, const ReplyPtr& reply);
+  void unload(const wire::UnloadParams& params, const ReplyPtr& reply);
+  void generate(wire::EngineGenerateParams params, const ReplyPtr& reply);
+  void measure(const ReplyPtr& reply);
+
+  void run_load(const wire::LoadParams& params, const ReplyPtr& reply);
+  void run_release(std::shared_ptr<ResidentModel> model, const ReplyPtr& reply);
+
+  Channel& channel_;
+  BackendFactory make_backend_;
+  RequestTable requests_;
+  // From `start` on.
+  unsigned threads_ = 0;
+  std::unique_ptr<memory::Budget> budget_;
+  ModelRegistry models_;
+  std::unique_ptr<StepLoop> steps_;
+  std::unique_ptr<WorkerPool> workers_;  // its jobs use all of the above
+};
+
+}  // namespace gpumodel::engine::server

@@ -1,0 +1,85 @@
+// One generate request, from its params to its answer.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/batch/output.hpp"
+#include "engine/batch/sequence.hpp"
+#include "engine/sample/sampler.hpp"
+#include "engine/server/reply.hpp"
+#include "engine/server/resident_model.hpp"
+#include "engine/text/detokenizer.hpp"
+
+namespace gpumodel::engine::server {
+
+using Clock = std::chrono::steady_clock;
+
+struct GenerationRequest {
+  wire::EngineGenerateParams params;
+  ReplyPtr reply;
+  ModelUse model;
+  Clock::time_point arrived;
+
+  // deadline_ms from arrival; the end of time where there is none.
+  Clock::time_point deadline() const;
+};
+
+// What a worker makes of a request, so that the step thread sees tokens only.
+struct PreparedGeneration {
+  GenerationRequest request;
+  std::vector<std::int32_t> prompt;
+  sample::SamplingParams sampling;
+  batch::OutputLimits limits;
+  std::uint64_t prompt_tokens = 0;
+};
+
+// Throws wire::Error: `bad_request` (an empty prompt, a token out of the vocabulary, what the
+// template or the tokenizer refuses), `prompt_too_long` with its detail.
+PreparedGeneration prepare(GenerationRequest request);
+
+// Answers a request of which nothing was run.
+void answer_unstarted(const GenerationRequest& request, batch::Finish finish);
+
+// A generation in the step thread. Borrowed by the scheduler through its sequence.
+class Generation {
+ public:
+  Generation(PreparedGeneration prepared, kv::PagePool& pool);
+
+  batch::Sequence& sequence() { return sequence_; }
+  const sample::SamplingParams& sampling() const { return sampling_; }
+  const sample::TokenHistory& history() const { return history_; }
+  std::uint64_t position() const { return output_.tokens(); }
+  bool stop_requested() const { return request_.reply->stop().stop_requested(); }
+  bool is_late(Clock::time_point now) const { return now >= deadline_; }
+
+  // The first step of it runs now.
+  void mark_scheduled(Clock::time_point now);
+  // Takes what was sampled, appends chunks that are due to `messages`, and tells whether it ends.
+  batch::Finish take(const sample::Sample& sample, Clock::time_point now, std::string& messages);
+  // The one answer.
+  void finish(batch::Finish finish, Clock::time_point now);
+  void fail(const wire::Error& error) { request_.reply->fail(error); }
+
+ private:
+  void emit(std::string& messages);
+  wire::Usage usage(Clock::time_point now) const;
+
+  GenerationRequest request_;
+  sample::SamplingParams sampling_;
+  std::uint64_t prompt_tokens_;
+  batch::Sequence sequence_;
+  batch::Output output_;
+  text::Detokenizer detokenizer_;
+  sample::TokenHistory history_;
+  Clock::time_point deadline_;
+  Clock::time_point scheduled_;
+  Clock::time_point first_token_;
+  std::uint32_t next_chunk_ = 0;
+  batch::OutputPiece collected_;  // without `stream`
+};
+
+}  // namespace gpumodel::engine::server

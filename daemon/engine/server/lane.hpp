@@ -1,0 +1,50 @@
+// One resident model in the step thread: its decoder, its schedule, its generations.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/batch/scheduler.hpp"
+#include "engine/device/backend.hpp"
+#include "engine/model/decoder.hpp"
+#include "engine/server/generation.hpp"
+
+namespace gpumodel::engine::server {
+
+// Step thread only.
+class Lane {
+ public:
+  // Throws std::invalid_argument or std::bad_alloc where the decoder cannot be built.
+  Lane(std::shared_ptr<ResidentModel> model, device::Backend& backend);
+
+  const std::shared_ptr<ResidentModel>& model() const { return model_; }
+  bool has_work() const { return !scheduler_.empty(); }
+
+  void add(PreparedGeneration prepared);
+  // Answers those that were cancelled or are late.
+  void end_stopped(Clock::time_point now);
+  void end_all(batch::Finish finish);
+  // One step: runs what the scheduler chose, samples, appends notifications to `messages`, answers
+  // what has ended. An exception answers the step's generations and goes no further.
+  void step(std::string& messages);
+
+ private:
+  void run(const std::vector<batch::Work>& step, std::string& messages);
+  void sample(Generation& generation, const float* row, std::string& messages);
+  void end(batch::Sequence* sequence);
+
+  std::shared_ptr<ResidentModel> model_;
+  device::Backend& backend_;
+  kv::PagePool pages_;
+  kv::KvStore store_;
+  model::Decoder decoder_;
+  batch::Scheduler scheduler_;
+  sample::Sampler sampler_;
+  std::map<batch::Sequence*, std::unique_ptr<Generation>> generations_;
+  std::vector<float> row_;  // of logits, in host memory
+};
+
+}  // namespace gpumodel::engine::server

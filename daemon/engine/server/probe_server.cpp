@@ -1,0 +1,80 @@
+#include "engine/server/probe_server.hpp"
+
+#include <unistd.h>
+
+#include "engine/model/source.hpp"
+#include "engine/server/dtype_check.hpp"
+#include "wire/engine_messages.hpp"
+
+namespace gpumodel::engine::server {
+namespace {
+
+using wire::Code;
+using wire::Error;
+
+constexpr unsigned kWorkers = 4;
+constexpr std::uint64_t kCachedFileBytes = 64u << 20;
+
+wire::DevicesResult devices() {
+  const auto pages = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES));
+  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
+  return {{{"cpu", "cpu", pages * page_bytes}}};
+}
+
+wire::InspectResult inspect(const wire::InspectParams& params) {
+  check_dtype(params.dtype);
+  return model::inspect(params.path, params.dtype);
+}
+
+}  // namespace
+
+ProbeServer::ProbeServer(Channel& channel)
+    : channel_(channel), texts_(kCachedFileBytes), workers_(kWorkers) {}
+
+void ProbeServer::serve() {
+  const auto handler = [this](const wire::Frame& frame) { on_frame(frame); };
+  while (channel_.serve_once(Channel::kForever, handler)) {
+  }
+}
+
+void ProbeServer::on_frame(const wire::Frame& frame) {
+  if (frame.kind != wire::Frame::Kind::request) return;
+  ReplyPtr reply;
+  try {
+    reply = std::make_shared<Reply>(channel_, requests_, frame.id);
+  } catch (const Error& error) {
+    // Nothing was opened: this is the one answer.
+    std::string message;
+    wire::append_error_response(message, frame.id, error);
+    channel_.send(message);
+    return;
+  }
+  workers_.submit(WorkerPool::Length::lengthy, [this, frame, reply] {
+    try {
+      answer(frame, *reply);
+    } catch (...) {
+      reply->fail(to_wire_error(std::current_exception()));
+    }
+  });
+}
+
+void ProbeServer::answer(const wire::Frame& frame, Reply& reply) {
+  if (frame.method == "devices") return reply.succeed(devices());
+  if (frame.method == "inspect")
+    return reply.succeed(inspect(wire::decode<wire::InspectParams>(frame.params)));
+  const bool is_known =
+      frame.method == "tokenize" || frame.method == "detokenize" || frame.method == "render";
+  if (!is_known) throw Error(Code::unsupported, "the probe has no method " + frame.method);
+  const auto model = texts_.get(wire::decode<wire::FolderTarget>(frame.params).path);
+  if (frame.method == "tokenize") {
+    const auto input = wire::decode<wire::TokenizeInput>(frame.params);
+    reply.succeed(wire::TokensResult{model->tokenize(input.text, input.special)});
+  } else if (frame.method == "detokenize") {
+    const auto input = wire::decode<wire::DetokenizeInput>(frame.params);
+    reply.succeed(wire::TextResult{model->detokenize(input.tokens)});
+  } else {
+    reply.succeed(wire::TextResult{model->render(wire::decode<wire::RenderInput>(frame.params))});
+  }
+}
+
+}  // namespace gpumodel::engine::server

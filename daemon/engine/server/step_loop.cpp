@@ -1,0 +1,169 @@
+#include "engine/server/step_loop.hpp"
+
+#include <algorithm>
+
+namespace gpumodel::engine::server {
+namespace {
+
+using std::chrono::milliseconds;
+
+// How often a model that is being removed is looked at, while workers still prepare prompts for it.
+constexpr milliseconds kRemovalPoll{2};
+constexpr milliseconds kBacklogPoll{50};
+
+}  // namespace
+
+StepLoop::StepLoop(Channel& channel, std::unique_ptr<device::Backend> backend)
+    : channel_(channel), backend_(std::move(backend)) {
+  thread_ = std::thread([this] { run(); });
+}
+
+StepLoop::~StepLoop() { stop(); }
+
+void StepLoop::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void StepLoop::push(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  changed_.notify_one();
+}
+
+void StepLoop::notify() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_notified_ = true;
+  }
+  changed_.notify_one();
+}
+
+void StepLoop::add_model(std::shared_ptr<ResidentModel> model, OnAdded on_added) {
+  push([this, model = std::move(model), on_added = std::move(on_added)] {
+    try {
+      lanes_[model->id()].lane = std::make_unique<Lane>(model, *backend_);
+    } catch (...) {
+      lanes_.erase(model->id());
+      on_added(std::current_exception());
+      return;
+    }
+    on_added(nullptr);
+  });
+}
+
+void StepLoop::remove_model(std::uint64_t id, OnRemoved on_removed) {
+  push([this, id, on_removed = std::move(on_removed)] {
+    const auto found = lanes_.find(id);
+    if (found == lanes_.end()) {
+      on_removed(nullptr);
+      return;
+    }
+    found->second.lane->end_all(batch::Finish::cancelled);
+    found->second.on_removed = on_removed;
+  });
+}
+
+void StepLoop::submit(PreparedGeneration prepared) {
+  auto shared = std::make_shared<PreparedGeneration>(std::move(prepared));
+  push([this, shared] { admit(std::move(*shared)); });
+}
+
+void StepLoop::admit(PreparedGeneration prepared) {
+  const GenerationRequest& request = prepared.request;
+  const auto found = lanes_.find(request.params.weights);
+  const bool is_going = found == lanes_.end() || found->second.on_removed != nullptr;
+  if (is_going || request.reply->stop().stop_requested())
+    return answer_unstarted(request, batch::Finish::cancelled);
+  if (Clock::now() >= request.deadline()) return answer_unstarted(request, batch::Finish::deadline);
+  const ReplyPtr reply = request.reply;
+  try {
+    found->second.lane->add(std::move(prepared));
+  } catch (...) {
+    reply->fail(to_wire_error(std::current_exception()));
+  }
+}
+
+bool StepLoop::has_work() const {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& entry) { return entry.second.lane->has_work(); });
+}
+
+bool StepLoop::is_removing() const {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& entry) { return entry.second.on_removed != nullptr; });
+}
+
+// Waits while there is nothing to do; false when the loop shall end.
+bool StepLoop::take_jobs() {
+  const bool may_wait = !has_work();
+  std::deque<Job> jobs;
+  {
+    std::unique_lock lock(mutex_);
+    const auto is_due = [&] { return stopping_ || is_notified_ || !jobs_.empty(); };
+    if (may_wait && is_removing()) {
+      changed_.wait_for(lock, kRemovalPoll, is_due);
+    } else if (may_wait) {
+      changed_.wait(lock, is_due);
+    }
+    if (stopping_) return false;
+    is_notified_ = false;
+    jobs.swap(jobs_);
+  }
+  for (Job& job : jobs) {
+    job();
+    job = nullptr;
+  }
+  return true;
+}
+
+void StepLoop::finish_removals() {
+  for (auto it = lanes_.begin(); it != lanes_.end();) {
+    Entry& entry = it->second;
+    if (entry.on_removed == nullptr || entry.lane->model()->uses != 0) {
+      ++it;
+      continue;
+    }
+    const OnRemoved on_removed = std::move(entry.on_removed);
+    std::shared_ptr<ResidentModel> model = entry.lane->model();
+    it = lanes_.erase(it);
+    on_removed(std::move(model));
+  }
+}
+
+// The next one after the last that has work, round and round.
+Lane* StepLoop::next_lane() {
+  Lane* first = nullptr;
+  for (const auto& [id, entry] : lanes_) {
+    if (!entry.lane->has_work()) continue;
+    if (id > last_stepped_) {
+      last_stepped_ = id;
+      return entry.lane.get();
+    }
+    if (first == nullptr) first = entry.lane.get();
+  }
+  if (first != nullptr) last_stepped_ = first->model()->id();
+  return first;
+}
+
+void StepLoop::run() {
+  std::string messages;
+  while (take_jobs()) {
+    const auto now = Clock::now();
+    for (const auto& [id, entry] : lanes_) entry.lane->end_stopped(now);
+    finish_removals();
+    if (channel_.backlogged() && !channel_.wait_for_room(kBacklogPoll)) continue;
+    if (Lane* lane = next_lane()) lane->step(messages);
+    channel_.send(messages);
+    messages.clear();
+  }
+  lanes_.clear();
+}
+
+}  // namespace gpumodel::engine::server

@@ -1,0 +1,77 @@
+// The thread that decodes. Everything else hands it work and never waits for it.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "engine/server/lane.hpp"
+
+namespace gpumodel::engine::server {
+
+// Its loop: take what was handed over, end what was cancelled or is late, then one step of one
+// model, in turn among those that have work. While the broker leaves more than the channel's limit
+// unread, no step runs: generations pause, and the engine's memory stays bounded.
+class StepLoop {
+ public:
+  // Called in the step thread: with null where the model can be stepped, else with the reason.
+  using OnAdded = std::function<void(std::exception_ptr)>;
+  // Called in the step thread with the model, once nobody uses it any more; null if there is none.
+  using OnRemoved = std::function<void(std::shared_ptr<ResidentModel>)>;
+
+  StepLoop(Channel& channel, std::unique_ptr<device::Backend> backend);
+  ~StepLoop();
+
+  // Waits for the step that runs and ends the thread; what is open then is answered by the replies'
+  // own end. Everything else may still be called, without effect.
+  void stop();
+
+  const char* backend_name() const { return backend_->name(); }
+
+  // All from any thread.
+  void add_model(std::shared_ptr<ResidentModel> model, OnAdded on_added);
+  // Ends the model's generations with `cancelled` first.
+  void remove_model(std::uint64_t id, OnRemoved on_removed);
+  // One whose model is gone or going is answered with `cancelled`.
+  void submit(PreparedGeneration prepared);
+  // Something was cancelled.
+  void notify();
+
+ private:
+  using Job = std::function<void()>;
+  struct Entry {
+    std::unique_ptr<Lane> lane;
+    OnRemoved on_removed;  // set while it is being unloaded
+  };
+
+  void push(Job job);
+  void run();
+  bool take_jobs();
+  bool has_work() const;
+  bool is_removing() const;
+  void admit(PreparedGeneration prepared);
+  void finish_removals();
+  Lane* next_lane();
+
+  Channel& channel_;
+  std::unique_ptr<device::Backend> backend_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  bool is_notified_ = false;
+  bool stopping_ = false;
+
+  // Of the step thread.
+  std::map<std::uint64_t, Entry> lanes_;
+  std::uint64_t last_stepped_ = 0;
+
+  std::thread thread_;
+};
+
+}  // namespace gpumodel::engine::server
