@@ -1,0 +1,74 @@
+#include "broker/catalog.hpp"
+
+#include <fmt/format.h>
+
+#include "broker/near_names.hpp"
+
+namespace gpumodel::broker {
+namespace {
+
+constexpr std::size_t kMostNearNames = 5;
+
+struct NearDetail {
+  std::vector<std::string> near;
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("near", self.near);
+  }
+};
+
+// A client's text in a message: cut, and without what a terminal would act on.
+std::string shown(std::string_view text) {
+  std::string out(text.substr(0, wire::kMaxModelNameBytes));
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
+  // The cut may have gone through a character.
+  while (!out.empty() && !wire::is_valid_utf8(out)) out.pop_back();
+  return "\"" + out + "\"";
+}
+
+wire::Error no_model(const std::string& name, const std::deque<Model>& models) {
+  std::vector<std::string_view> known;
+  for (const Model& model : models) known.push_back(model.config.name);
+  NearDetail detail{near_names(name, known, kMostNearNames)};
+  std::string remedy = "status lists the models that there are";
+  if (!detail.near.empty()) remedy = fmt::format("did you mean {}?", fmt::join(detail.near, ", "));
+  if (models.empty()) remedy = "none is configured";
+  wire::Error error(wire::Code::no_model, fmt::format("no model {}; {}", shown(name), remedy));
+  error.detail = wire::encode(detail);
+  return error;
+}
+
+}  // namespace
+
+Catalog::Catalog(const std::vector<ModelConfig>& models) {
+  for (const ModelConfig& config : models) {
+    const core::ModelId id{models_.size() + 1};
+    models_.push_back({id, config, std::nullopt, {}, std::nullopt});
+    by_name_.emplace(config.name, id);
+  }
+}
+
+Model& Catalog::require(const std::string& name, const Peer& peer) {
+  const auto found = by_name_.find(name);
+  if (found == by_name_.end()) throw no_model(name, models_);
+  Model& model = at(found->second);
+  if (model.config.users && !model.config.users->contains(peer.uid, peer.groups))
+    throw wire::Error(
+        wire::Code::denied,
+        fmt::format(
+            "model {} is not for this user; ask the administrator to add it to the model's users",
+            model.config.name));
+  return model;
+}
+
+void Catalog::found(Model& model, wire::InspectResult facts) {
+  const auto [entry, is_new] =
+      weights_.try_emplace(fmt::format("{}|{}", facts.identity, facts.dtype));
+  if (is_new) entry->second = {weights_.size()};
+  model.weights = entry->second;
+  model.facts = std::move(facts);
+  model.error.reset();
+}
+
+}  // namespace gpumodel::broker

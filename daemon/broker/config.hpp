@@ -1,0 +1,87 @@
+// The configuration, read and checked whole (DESIGN.md section 9): values only, names resolved.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/principals.hpp"
+#include "core/types.hpp"
+#include "wire/limits.hpp"
+
+namespace gpumodel::broker {
+
+inline constexpr std::string_view kDefaultConfigPath = "/etc/gpumodeld/gpumodeld.toml";
+
+struct DaemonConfig {
+  std::string socket = "/run/gpumodeld/api.sock";
+  mode_t socket_mode = 0660;
+  std::optional<gid_t> socket_group;  // nothing: the daemon's own
+  Principals admins;                  // who may administrate; root without the key
+  std::chrono::milliseconds engine_grace{60'000};
+  std::chrono::milliseconds max_wait{600'000};
+  std::chrono::milliseconds drain_timeout{30'000};
+  std::uint64_t residual_threshold_bytes = 64u << 20;
+};
+
+struct DeviceConfig {
+  std::string name;  // "cpu" or "cpu:N"
+  std::string kind;  // "cpu"
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t reserve_bytes = 0;
+};
+
+struct ModelConfig {
+  std::string name;
+  std::string path;  // absolute
+  std::string dtype = "auto";
+  core::AutoUnload auto_unload;
+  std::uint32_t context_tokens = 0;    // 0: the model's own, cut to what fits
+  std::uint64_t memory_cap_bytes = 0;  // 0: none; from `memory` or `gpu_memory_utilization`
+  std::vector<std::string> devices;    // names of configured devices, best first
+  std::optional<Principals> users;     // nothing: everyone who can open the socket
+};
+
+// Per user; nothing: no limit of its own.
+struct LimitsConfig {
+  std::optional<std::uint32_t> leases;
+  std::optional<std::uint32_t> queued;
+  std::uint32_t connections = wire::kMaxConnectionsPerUser;
+  std::uint32_t in_flight = wire::kMaxInFlight;
+};
+
+struct Config {
+  DaemonConfig daemon;
+  std::vector<DeviceConfig> devices;
+  std::vector<ModelConfig> models;
+  LimitsConfig limits;
+};
+
+// One or more mistakes, a line of text each: "FILE:LINE: KEY: what was expected".
+class ConfigError : public std::exception {
+ public:
+  explicit ConfigError(std::string text) : text_(std::move(text)) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+// `text` is the file's, `path` where it is from: it stands in errors, and relative model paths
+// start in its folder. `machine_bytes` is the machine's memory: the default and the bound of CPU
+// devices. Throws ConfigError with every mistake found.
+Config read_config(std::string_view text, const std::string& path, std::uint64_t machine_bytes);
+
+// The same from the file; ConfigError where it cannot be read, too.
+Config read_config_file(const std::string& path);
+
+// The machine's RAM.
+std::uint64_t machine_memory_bytes();
+
+}  // namespace gpumodel::broker

@@ -1,0 +1,89 @@
+// The engine of one device: started when it is needed, watched, and counted when it is lost.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "broker/backoff.hpp"
+#include "broker/engine_link.hpp"
+#include "broker/log.hpp"
+#include "core/types.hpp"
+#include "wire/engine_messages.hpp"
+
+namespace gpumodel::broker {
+
+// What happens on engines, in the core's terms. Called from the loop only.
+class EngineEvents {
+ public:
+  virtual void engine_ready(core::DeviceId device) = 0;
+  // `retry_after`: nothing where the device has failed for good.
+  virtual void engine_lost(core::DeviceId device,
+                           std::optional<std::chrono::milliseconds> retry_after,
+                           const std::string& reason) = 0;
+  virtual void engine_stopped(core::DeviceId device) = 0;
+  virtual void load_progress(core::ResidentId resident, float fraction) = 0;
+  virtual void load_done(core::ResidentId resident, const wire::LoadResult& result) = 0;
+  virtual void load_failed(core::ResidentId resident, const wire::Error& error) = 0;
+  virtual void unload_done(core::ResidentId resident, const wire::UnloadResult& result) = 0;
+
+ protected:
+  ~EngineEvents() = default;
+};
+
+class Engine final : private EngineLink::Handler {
+ public:
+  struct Device {
+    core::DeviceId id;
+    std::string name;
+    std::string kind;
+    std::uint64_t capacity_bytes = 0;
+  };
+
+  Engine(asio::io_context& io, const DaemonClock& clock, const Log& log, std::string program,
+         Device device, EngineEvents& events);
+
+  const Device& device() const { return device_; }
+  // For `status`: the process where one runs, and its memory as it last said.
+  std::optional<pid_t> pid() const;
+  std::optional<std::uint64_t> resident_bytes() const { return resident_bytes_; }
+
+  void start();
+  // Nothing is resident: lets it exit. engine_stopped follows.
+  void stop();
+  void load(const wire::LoadParams& params);
+  void cancel_load(core::ResidentId resident);
+  void unload(core::ResidentId resident);
+
+  // A generation; the answer and the chunks come from the loop. Returns the id for cancel().
+  // Nothing where no engine runs: then the loss has been, or is about to be, told.
+  std::optional<std::uint32_t> generate(const wire::EngineGenerateParams& params,
+                                        EngineLink::OnAnswer on_answer,
+                                        EngineLink::OnChunk on_chunk);
+  void cancel(std::uint32_t request);
+
+ private:
+  void on_engine_notification(const std::string& method, const msgpack::object& params) override;
+  void on_engine_end(const std::string& how) override;
+  void on_started(const EngineAnswer& answer);
+  void lost(const std::string& reason);
+
+  asio::io_context& io_;
+  const DaemonClock& clock_;
+  const Log& log_;
+  std::string program_;
+  Device device_;
+  EngineEvents& events_;
+  std::unique_ptr<EngineLink> link_;
+  asio::steady_timer start_limit_;
+  Backoff backoff_{/*gives_up=*/true};
+  bool is_ready_ = false;
+  bool stopping_ = false;
+  std::optional<std::uint64_t> resident_bytes_;
+  std::unordered_map<core::ResidentId, std::uint32_t> loads_;  // their requests, for cancel
+  Alive alive_;
+};
+
+}  // namespace gpumodel::broker

@@ -1,0 +1,109 @@
+#include "broker/frame_stream.hpp"
+
+#include <sys/socket.h>
+
+#include <boost/asio/buffer.hpp>
+#include <cerrno>
+#include <system_error>
+
+namespace gpumodel::broker {
+namespace {
+
+constexpr std::size_t kReadBytes = 16 * 1024;
+// Moving the unwritten rest to the front is worth it from here on.
+constexpr std::size_t kCompactBytes = 1u << 20;
+
+}  // namespace
+
+FrameStream::FrameStream(asio::io_context& io, UniqueFd socket, Handler& handler)
+    : handler_(handler), descriptor_(io, socket.release()) {
+  descriptor_.non_blocking(true);
+}
+
+void FrameStream::start() { read_more(); }
+
+void FrameStream::read_more() {
+  const std::span<char> room = reader_.prepare(kReadBytes);
+  descriptor_.async_read_some(
+      asio::buffer(room.data(), room.size()),
+      alive_.guard([this](const boost::system::error_code& error, std::size_t size) {
+        if (error == asio::error::operation_aborted) return;
+        if (error) return end(End::closed, error.message());
+        on_read(size);
+      }));
+}
+
+void FrameStream::on_read(std::size_t size) {
+  reader_.commit(size);
+  const auto alive = alive_.watch();
+  handling_ = true;
+  try {
+    handle_frames();
+  } catch (const wire::FramingError& error) {
+    handling_ = false;
+    return end(End::malformed, error.what());
+  }
+  if (alive.expired() || !is_open()) return;
+  handling_ = false;
+  flush();
+  if (!alive.expired() && is_open()) read_more();
+}
+
+void FrameStream::handle_frames() {
+  const auto alive = alive_.watch();
+  while (!alive.expired() && is_open()) {
+    auto frame = reader_.next();
+    if (!frame) return;
+    handler_.on_frame(*std::move(frame));
+  }
+}
+
+void FrameStream::flush() {
+  if (handling_ || waiting_to_write_ || !is_open() || !write_some()) return;
+  if (queued_bytes() == 0) return;
+  waiting_to_write_ = true;
+  descriptor_.async_wait(asio::posix::stream_descriptor::wait_write,
+                         alive_.guard([this](const boost::system::error_code& error) {
+                           waiting_to_write_ = false;
+                           if (!error) flush();
+                         }));
+}
+
+// False where the connection is broken: the read side ends it.
+bool FrameStream::write_some() {
+  while (queued_bytes() != 0) {
+    const auto size = ::send(descriptor_.native_handle(), output_.data() + written_, queued_bytes(),
+                             MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (size < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+      output_.clear();
+      written_ = 0;
+      return false;
+    }
+    written_ += static_cast<std::size_t>(size);
+  }
+  if (queued_bytes() == 0) {
+    // A burst must not pin its memory on an idle connection.
+    if (output_.capacity() > kCompactBytes) std::string().swap(output_);
+    output_.clear();
+    written_ = 0;
+  } else if (written_ > kCompactBytes && written_ > output_.size() / 2) {
+    output_.erase(0, written_);
+    written_ = 0;
+  }
+  return true;
+}
+
+void FrameStream::close() {
+  if (!is_open()) return;
+  write_some();
+  boost::system::error_code ignored;
+  descriptor_.close(ignored);
+}
+
+void FrameStream::end(End end, const std::string& reason) {
+  if (is_open()) handler_.on_end(end, reason);
+}
+
+}  // namespace gpumodel::broker

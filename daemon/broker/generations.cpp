@@ -1,0 +1,205 @@
+#include "broker/generations.hpp"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "wire/engine_messages.hpp"
+
+namespace gpumodel::broker {
+namespace {
+
+using wire::Code;
+using wire::Error;
+
+// A map of the engine's as it is, but for the request it names: token arrays are copied once.
+void append_chunk(std::string& out, std::uint32_t request, const msgpack::object& params) {
+  wire::StringSink sink{out};
+  wire::Packer packer(sink);
+  packer.pack_array(3);
+  packer.pack(2);
+  wire::write(packer, std::string_view("generate.chunk"));
+  packer.pack_array(1);
+  packer.pack_map(params.via.map.size);
+  for (std::uint32_t i = 0; i < params.via.map.size; ++i) {
+    const msgpack::object_kv& pair = params.via.map.ptr[i];
+    packer.pack(pair.key);
+    const bool names_request =
+        pair.key.type == msgpack::type::STR &&
+        std::string_view(pair.key.via.str.ptr, pair.key.via.str.size) == "request";
+    if (names_request) {
+      packer.pack(request);
+    } else {
+      packer.pack(pair.val);
+    }
+  }
+}
+
+// An engine's result goes out as it came.
+wire::Raw raw(const msgpack::object& object) {
+  wire::Raw bytes;
+  wire::read(object, "result", bytes);
+  return bytes;
+}
+
+}  // namespace
+
+Generations::Generations(asio::io_context& io, Conductor& conductor)
+    : io_(io), conductor_(conductor) {}
+
+void Generations::generate(core::RequestId request, std::uint32_t uid, wire::GenerateParams params,
+                           Reply reply) {
+  wire::check(params.generation);
+  Generation& generation = generations_
+                               .emplace(request, Generation{reply,
+                                                            uid,
+                                                            {params.lease},
+                                                            std::move(params.generation),
+                                                            conductor_.now(),
+                                                            false,
+                                                            {},
+                                                            std::nullopt,
+                                                            nullptr})
+                               .first->second;
+  watch_deadline(request, generation);
+  conductor_.decide([&](core::Core& core, core::Time now) {
+    return core.use(now, request, reply.session(), {params.lease}, params.epoch);
+  });
+}
+
+// A deadline counts from arrival, also while the model has to come back first. The engine watches
+// what is left of it.
+void Generations::watch_deadline(core::RequestId request, Generation& generation) {
+  if (generation.params.deadline_ms == 0) return;
+  generation.deadline = std::make_unique<asio::steady_timer>(io_);
+  generation.deadline->expires_after(std::chrono::milliseconds(generation.params.deadline_ms));
+  generation.deadline->async_wait([this, request](const boost::system::error_code& error) {
+    if (!error) finish_unstarted(request, "deadline");
+  });
+}
+
+void Generations::usable(const core::Usable& usable) {
+  const auto found = generations_.find(usable.request);
+  if (found == generations_.end()) return;
+  Generation& generation = found->second;
+  generation.deadline.reset();
+  wire::EngineGenerateParams params;
+  params.weights = usable.lease.resident.value;
+  params.uid = generation.uid;
+  params.context_tokens = usable.lease.context_tokens;
+  params.generation = std::move(generation.params);
+  if (params.generation.deadline_ms != 0) {
+    const auto waited = static_cast<std::uint64_t>((conductor_.now() - generation.arrived).count());
+    if (waited >= params.generation.deadline_ms)
+      return finish_unstarted(usable.request, "deadline");
+    params.generation.deadline_ms -= waited;
+  }
+  generation.device = usable.lease.device;
+  const core::RequestId request = usable.request;
+  generation.engine_request =
+      conductor_.engine(generation.device)
+          .generate(
+              params, [this, request](const EngineAnswer& answer) { on_answer(request, answer); },
+              [this, request](const msgpack::object& chunk) { on_chunk(request, chunk); });
+  if (generation.engine_request) return;
+  const Reply reply = generation.reply;
+  end(request);
+  reply.fail(Error(Code::engine_lost, "the engine has just ended; send the request again"));
+}
+
+bool Generations::refused(const core::Refused& refused, const Error& error) {
+  const auto found = generations_.find(refused.request);
+  if (found == generations_.end()) return false;
+  const Reply reply = found->second.reply;
+  const bool answered = found->second.answered;
+  generations_.erase(found);
+  if (!answered) reply.fail(error);
+  return true;
+}
+
+void Generations::on_chunk(core::RequestId request, const msgpack::object& params) {
+  const auto found = generations_.find(request);
+  if (found == generations_.end() || found->second.answered) return;
+  Generation& generation = found->second;
+  const std::uint32_t id = generation.reply.id();
+  if (generation.reply.notify([&](std::string& out) { append_chunk(out, id, params); })) return;
+  generation.answered = true;
+  stop_engine(generation);
+  generation.reply.fail(Error(Code::overrun,
+                              "the stream was read too slowly and has ended; read faster, or ask "
+                              "without stream"));
+}
+
+void Generations::on_answer(core::RequestId request, const EngineAnswer& answer) {
+  const auto found = generations_.find(request);
+  if (found == generations_.end()) return;
+  const Reply reply = found->second.reply;
+  const bool answered = found->second.answered;
+  end(request);
+  if (answered) return;
+  if (answer.error) {
+    reply.fail(*answer.error);
+  } else {
+    reply.ok(raw(*answer.result));
+  }
+}
+
+bool Generations::cancel(core::RequestId request) {
+  const auto found = generations_.find(request);
+  if (found == generations_.end()) return false;
+  if (found->second.engine_request) {
+    stop_engine(found->second);
+  } else {
+    finish_unstarted(request, "cancelled");
+  }
+  return true;
+}
+
+void Generations::forget(core::RequestId request) {
+  const auto found = generations_.find(request);
+  if (found == generations_.end()) return;
+  if (!found->second.engine_request) return end(request);
+  found->second.answered = true;
+  stop_engine(found->second);
+}
+
+void Generations::cancel_all_of(core::LeaseId lease) {
+  std::vector<core::RequestId> requests;
+  for (const auto& [request, generation] : generations_)
+    if (generation.lease == lease) requests.push_back(request);
+  for (const core::RequestId request : requests) cancel(request);
+}
+
+void Generations::cancel_all() {
+  std::vector<core::RequestId> requests;
+  for (const auto& [request, generation] : generations_) requests.push_back(request);
+  for (const core::RequestId request : requests) cancel(request);
+}
+
+void Generations::finish_unstarted(core::RequestId request, const char* finish) {
+  const auto found = generations_.find(request);
+  if (found == generations_.end()) return;
+  const Reply reply = found->second.reply;
+  const auto waited = conductor_.now() - found->second.arrived;
+  wire::GenerateResult result;
+  result.finish = finish;
+  result.usage.queue_us = result.usage.total_us = static_cast<std::uint64_t>(waited.count()) * 1000;
+  if (!found->second.params.stream) {
+    result.text.emplace();
+    result.tokens.emplace();
+  }
+  end(request);
+  reply.ok(result);
+}
+
+void Generations::stop_engine(const Generation& generation) {
+  if (generation.engine_request)
+    conductor_.engine(generation.device).cancel(*generation.engine_request);
+}
+
+void Generations::end(core::RequestId request) {
+  generations_.erase(request);
+  conductor_.decide([&](core::Core& core, core::Time now) { return core.use_ended(now, request); });
+}
+
+}  // namespace gpumodel::broker

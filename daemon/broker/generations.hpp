@@ -1,0 +1,59 @@
+// generate: from a request through a usable lease to an engine, and its chunks and result back.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include "broker/conductor.hpp"
+#include "broker/reply.hpp"
+
+namespace gpumodel::broker {
+
+class Generations {
+ public:
+  Generations(asio::io_context& io, Conductor& conductor);
+
+  // `params` are checked here. Throws wire::Error for what is refused at once.
+  void generate(core::RequestId request, std::uint32_t uid, wire::GenerateParams params,
+                Reply reply);
+  // Ends it with finish `cancelled`; false where there is no such generation.
+  bool cancel(core::RequestId request);
+  // Its client is gone: the engine stops, nobody is answered.
+  void forget(core::RequestId request);
+  // The lease is being released, or has ended.
+  void cancel_all_of(core::LeaseId lease);
+  void cancel_all();
+  std::size_t count() const { return generations_.size(); }
+
+  // ---- decisions; false where the request is not one of these
+  void usable(const core::Usable& usable);
+  bool refused(const core::Refused& refused, const wire::Error& error);
+
+ private:
+  struct Generation {
+    Reply reply;
+    std::uint32_t uid = 0;
+    core::LeaseId lease;
+    wire::GenerationParams params;  // until the engine has them
+    core::Time arrived{0};
+    bool answered = false;  // the engine still has to end it
+    core::DeviceId device;
+    std::optional<std::uint32_t> engine_request;
+    std::unique_ptr<asio::steady_timer> deadline;  // while it waits for its model
+  };
+
+  void watch_deadline(core::RequestId request, Generation& generation);
+  // Nothing has been sent to an engine: answers with an empty result.
+  void finish_unstarted(core::RequestId request, const char* finish);
+  void on_chunk(core::RequestId request, const msgpack::object& params);
+  void on_answer(core::RequestId request, const EngineAnswer& answer);
+  void stop_engine(const Generation& generation);
+  // Removes it, and tells the core that the lease is free of it.
+  void end(core::RequestId request);
+
+  asio::io_context& io_;
+  Conductor& conductor_;
+  std::unordered_map<core::RequestId, Generation> generations_;
+};
+
+}  // namespace gpumodel::broker

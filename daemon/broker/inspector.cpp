@@ -1,0 +1,77 @@
+#include "broker/inspector.hpp"
+
+#include <fmt/format.h>
+
+namespace gpumodel::broker {
+
+Inspector::Inspector(const Log& log, Catalog& catalog, Conductor& conductor, Probe& probe)
+    : log_(log), catalog_(catalog), conductor_(conductor), probe_(probe) {}
+
+void Inspector::inspect(core::ModelId id, std::function<void()> done) {
+  auto& waiting = waiting_[id];
+  waiting.push_back(std::move(done));
+  if (waiting.size() > 1) return;
+  const Model& model = catalog_.at(id);
+  wire::InspectParams params;
+  params.path = model.config.path;
+  params.dtype = model.config.dtype;
+  probe_.request("inspect", params,
+                 [this, id](const EngineAnswer& answer) { on_answer(id, answer); });
+}
+
+void Inspector::inspect_all() {
+  for (const Model& model : catalog_.all()) inspect(model.id, [] {});
+}
+
+void Inspector::on_answer(core::ModelId id, const EngineAnswer& answer) {
+  Model& model = catalog_.at(id);
+  if (answer.error) {
+    tell_core_bad(model, *answer.error);
+  } else {
+    try {
+      catalog_.found(model, wire::decode<wire::InspectResult>(*answer.result));
+      tell_core(model);
+    } catch (const wire::Error& error) {
+      tell_core_bad(model, error);
+    }
+  }
+  const auto waiting = std::move(waiting_[id]);
+  waiting_.erase(id);
+  for (const auto& done : waiting) done();
+}
+
+void Inspector::tell_core(Model& model) {
+  const wire::InspectResult& facts = *model.facts;
+  const ModelConfig& config = model.config;
+  if (config.context_tokens > facts.context_tokens)
+    throw wire::Error(wire::Code::model_bad,
+                      fmt::format("context_tokens = {} in the configuration is more than the "
+                                  "model's {}",
+                                  config.context_tokens, facts.context_tokens));
+  core::ModelSpec spec;
+  spec.id = model.id;
+  spec.name = config.name;
+  spec.weights = model.weights;
+  spec.tensor_bytes = facts.tensor_bytes;
+  spec.workspace_bytes = facts.workspace_bytes;
+  spec.kv_bytes_per_token = facts.kv_bytes_per_token;
+  spec.context_is_explicit = config.context_tokens != 0;
+  spec.context_tokens = spec.context_is_explicit ? config.context_tokens : facts.context_tokens;
+  spec.memory_cap_bytes = config.memory_cap_bytes;
+  spec.auto_unload = config.auto_unload;
+  spec.devices = conductor_.devices_named(config.devices);
+  if (spec.devices.empty()) return;  // an acquire answers `device`
+  conductor_.decide([&](core::Core& core, core::Time now) { return core.set_model(now, spec); });
+}
+
+void Inspector::tell_core_bad(Model& model, wire::Error error) {
+  log_.error("model cannot be used", {{"MODEL", model.config.name}, {"REASON", error.message}});
+  model.error = std::move(error);
+  // A lost probe says nothing about the model.
+  if (model.error->code != wire::Code::model_bad) return;
+  conductor_.decide([&](core::Core& core, core::Time now) {
+    return core.set_model_bad(now, model.id, model.config.name, model.error->message);
+  });
+}
+
+}  // namespace gpumodel::broker

@@ -1,0 +1,35 @@
+// Keeps the catalog and the core true to the models' folders, by asking the probe.
+#pragma once
+
+#include <functional>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/catalog.hpp"
+#include "broker/conductor.hpp"
+#include "broker/probe.hpp"
+
+namespace gpumodel::broker {
+
+class Inspector {
+ public:
+  Inspector(const Log& log, Catalog& catalog, Conductor& conductor, Probe& probe);
+
+  // Inspects the model's folder; then, from the loop, the catalog and the core know what was found
+  // and `done` is called. Callers for a model that is being inspected share one inspection.
+  void inspect(core::ModelId model, std::function<void()> done);
+  void inspect_all();
+
+ private:
+  void on_answer(core::ModelId id, const EngineAnswer& answer);
+  void tell_core(Model& model);
+  void tell_core_bad(Model& model, wire::Error error);
+
+  const Log& log_;
+  Catalog& catalog_;
+  Conductor& conductor_;
+  Probe& probe_;
+  std::unordered_map<core::ModelId, std::vector<std::function<void()>>> waiting_;
+};
+
+}  // namespace gpumodel::broker

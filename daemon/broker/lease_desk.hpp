@@ -1,0 +1,53 @@
+// acquire and release: from a request to the core, and its decision back to the client.
+#pragma once
+
+#include <unordered_map>
+
+#include "broker/catalog.hpp"
+#include "broker/conductor.hpp"
+#include "broker/inspector.hpp"
+#include "broker/reply.hpp"
+
+namespace gpumodel::broker {
+
+class LeaseDesk {
+ public:
+  LeaseDesk(const LimitsConfig& limits, Catalog& catalog, Conductor& conductor,
+            Inspector& inspector);
+
+  // Throws wire::Error for what is refused at once; otherwise the reply comes when the core has
+  // decided.
+  void acquire(core::RequestId request, const Peer& peer, const wire::AcquireParams& params,
+               Reply reply);
+  void release(core::RequestId request, const wire::ReleaseParams& params, Reply reply);
+  // Whether the request was a waiting acquire, which is now answered `interrupted`.
+  bool cancel(core::RequestId request);
+  // The request's client is gone; the core hears of it as its session's end.
+  void forget(core::RequestId request);
+
+  // ---- decisions; false where the request is not one of these
+  bool granted(const core::Granted& granted);
+  bool released(const core::Released& released);
+  bool refused(const core::Refused& refused);
+  void progress(const core::Progress& progress);
+
+ private:
+  struct Acquire {
+    Reply reply;
+    core::AcquireRequest request;
+    bool wants_progress = false;
+    std::size_t inspections = 0;  // that are awaited before the core is asked
+  };
+
+  std::vector<core::ModelId> models_of(const wire::AcquireParams& params, const Peer& peer);
+  void inspected(core::RequestId request);
+
+  LimitsConfig limits_;
+  Catalog& catalog_;
+  Conductor& conductor_;
+  Inspector& inspector_;
+  std::unordered_map<core::RequestId, Acquire> acquires_;
+  std::unordered_map<core::RequestId, Reply> releases_;
+};
+
+}  // namespace gpumodel::broker

@@ -1,0 +1,166 @@
+#include "broker/lifecycle.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "broker/notify.hpp"
+
+namespace gpumodel::broker {
+namespace {
+
+using std::chrono::milliseconds;
+// While the daemon stops, how often it looks whether what it waits for has come.
+constexpr milliseconds kCheckEvery{10};
+// For generations to end after they were cancelled, and for their answers to be read.
+constexpr milliseconds kCancelLimit{5'000};
+constexpr milliseconds kCloseLimit{1'000};
+constexpr milliseconds kEngineLimit{15'000};
+
+}  // namespace
+
+Lifecycle::Lifecycle(asio::io_context& io, const Log& log, const Config& config,
+                     Conductor& conductor, Probe& probe, Inspector& inspector, Sessions& sessions,
+                     Service& service, Generations& generations, Listener& listener)
+    : io_(io),
+      log_(log),
+      config_(config),
+      conductor_(conductor),
+      probe_(probe),
+      inspector_(inspector),
+      sessions_(sessions),
+      service_(service),
+      generations_(generations),
+      listener_(listener),
+      signals_(io, SIGTERM, SIGINT, SIGHUP),
+      check_(io) {}
+
+void Lifecycle::start() {
+  wait_for_signal();
+  probe_.on_restart([this] {
+    if (!has_devices_) ask_devices();
+  });
+  ask_devices();
+}
+
+void Lifecycle::ask_devices() {
+  probe_.request("devices", wire::Empty{},
+                 [this](const EngineAnswer& answer) { on_devices(answer); });
+}
+
+void Lifecycle::on_devices(const EngineAnswer& answer) {
+  if (answer.error) {
+    log_.error("the devices cannot be told: no model can be served until the probe answers",
+               {{"REASON", answer.error->message}});
+  } else {
+    add_devices(wire::decode<wire::DevicesResult>(*answer.result));
+  }
+  if (stage_ == Stage::starting) serve();
+  if (has_devices_) inspector_.inspect_all();
+}
+
+void Lifecycle::add_devices(const wire::DevicesResult& found) {
+  has_devices_ = true;
+  for (const DeviceConfig& device : config_.devices) {
+    const bool is_there =
+        std::any_of(found.devices.begin(), found.devices.end(),
+                    [&](const wire::ProbedDevice& probed) { return probed.kind == device.kind; });
+    if (is_there) {
+      conductor_.add_device(device);
+    } else {
+      log_.error("a configured device is not on this machine", {{"DEVICE", device.name}});
+    }
+  }
+}
+
+void Lifecycle::serve() {
+  stage_ = Stage::serving;
+  listener_.start();
+  const std::string status =
+      fmt::format("serving {} models on {} devices", config_.models.size(), config_.devices.size());
+  log_.info(status);
+  notify::ready(status);
+}
+
+void Lifecycle::wait_for_signal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    wait_for_signal();
+    on_signal(signal);
+  });
+}
+
+void Lifecycle::on_signal(int signal) {
+  if (signal == SIGHUP) {
+    log_.warning(
+        "SIGHUP: this version does not reload its configuration; restart it to change something");
+    return;
+  }
+  if (stage_ >= Stage::draining) {
+    log_.warning("second signal: exiting at once");
+    io_.stop();
+    return;
+  }
+  drain();
+}
+
+void Lifecycle::drain() {
+  log_.info("stopping: no new work is taken, what runs may end",
+            {{"GENERATIONS", std::to_string(generations_.count())}});
+  notify::stopping("draining");
+  service_.drain();
+  enter(Stage::draining, config_.daemon.drain_timeout);
+}
+
+void Lifecycle::enter(Stage stage, milliseconds limit) {
+  stage_ = stage;
+  stage_ends_ = std::chrono::steady_clock::now() + limit;
+  check_drained();
+}
+
+bool Lifecycle::stage_is_done() const {
+  switch (stage_) {
+    case Stage::draining:
+    case Stage::cancelling:
+      return generations_.count() == 0;
+    case Stage::closing:
+      return !sessions_.has_output();
+    case Stage::stopping_engines:
+      return !conductor_.engines_run();
+    case Stage::starting:
+    case Stage::serving:
+      break;
+  }
+  return false;
+}
+
+void Lifecycle::check_drained() {
+  if (!stage_is_done() && std::chrono::steady_clock::now() < stage_ends_) {
+    check_.expires_after(kCheckEvery);
+    check_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) check_drained();
+    });
+    return;
+  }
+  switch (stage_) {
+    case Stage::draining:
+      generations_.cancel_all();
+      return enter(Stage::cancelling, kCancelLimit);
+    case Stage::cancelling:
+      return enter(Stage::closing, kCloseLimit);
+    case Stage::closing:
+      sessions_.end_all("the daemon stops");
+      conductor_.stop_engines();
+      return enter(Stage::stopping_engines, kEngineLimit);
+    case Stage::stopping_engines:
+      log_.info("stopped");
+      return io_.stop();
+    case Stage::starting:
+    case Stage::serving:
+      break;
+  }
+}
+
+}  // namespace gpumodel::broker

@@ -1,0 +1,75 @@
+#include "broker/sessions.hpp"
+
+#include <fmt/format.h>
+
+#include <system_error>
+
+#include "broker/listener.hpp"
+
+namespace gpumodel::broker {
+
+Sessions::Sessions(asio::io_context& io, const Log& log, const LimitsConfig& limits)
+    : io_(io), log_(log), limits_(limits) {}
+
+void Sessions::admit(UniqueFd socket) {
+  Peer peer;
+  try {
+    peer = read_peer(socket.get());
+  } catch (const std::system_error& error) {
+    log_.warning("connection refused: its peer cannot be told", {{"REASON", error.what()}});
+    return;
+  }
+  const auto count = connections_.find(peer.uid);
+  if ((count != connections_.end() ? count->second : 0) >= limits_.connections) {
+    refuse_connection(socket.get(),
+                      wire::Error(wire::Code::quota,
+                                  fmt::format("user {} has {} connections, which is the limit; "
+                                              "close one first",
+                                              peer.uid, limits_.connections)));
+    return;
+  }
+  names_.learn(peer.uid);
+  const core::SessionId id{++last_session_};
+  const uid_t uid = peer.uid;
+  auto session =
+      std::make_unique<Session>(io_, id, std::move(peer), std::move(socket), limits_.in_flight,
+                                static_cast<Session::Handler&>(*this));
+  Session& opened = *sessions_.emplace(id, std::move(session)).first->second;
+  ++connections_[uid];
+  handler_->on_session_open(opened);
+  opened.start();
+}
+
+Session* Sessions::find(core::SessionId id) {
+  const auto found = sessions_.find(id);
+  return found != sessions_.end() ? found->second.get() : nullptr;
+}
+
+bool Sessions::has_output() const {
+  for (const auto& [id, session] : sessions_)
+    if (session->has_output()) return true;
+  return false;
+}
+
+void Sessions::end_all(const std::string& reason) {
+  for (const auto& [id, session] : sessions_) session->end(reason);
+}
+
+void Sessions::on_request(Session& session, core::RequestId request, const wire::Frame& frame) {
+  handler_->on_request(session, request, frame);
+}
+
+void Sessions::on_notification(Session& session, const wire::Frame& frame) {
+  handler_->on_notification(session, frame);
+}
+
+void Sessions::on_session_end(Session& session, const std::string& reason) {
+  log_.debug("connection ended",
+             {{"SESSION", std::to_string(session.id().value)}, {"REASON", reason}});
+  handler_->on_session_close(session);
+  const auto count = connections_.find(session.peer().uid);
+  if (--count->second == 0) connections_.erase(count);
+  sessions_.erase(session.id());
+}
+
+}  // namespace gpumodel::broker

@@ -1,0 +1,57 @@
+// All connections: admitted within each user's limit, found by id, removed when they end.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include "broker/config.hpp"
+#include "broker/log.hpp"
+#include "broker/session.hpp"
+
+namespace gpumodel::broker {
+
+class Sessions final : private Session::Handler {
+ public:
+  class Handler {
+   public:
+    virtual void on_session_open(Session& session) = 0;
+    virtual void on_request(Session& session, core::RequestId request,
+                            const wire::Frame& frame) = 0;
+    virtual void on_notification(Session& session, const wire::Frame& frame) = 0;
+    virtual void on_session_close(Session& session) = 0;
+
+   protected:
+    ~Handler() = default;
+  };
+
+  Sessions(asio::io_context& io, const Log& log, const LimitsConfig& limits);
+  // Before the first connection: who serves the requests.
+  void serve(Handler& handler) { handler_ = &handler; }
+
+  // A new connection; it is refused and closed where its user has too many.
+  void admit(UniqueFd socket);
+  Session* find(core::SessionId id);
+  // The user's name, where the system knows one; looked up when the user's first connection came.
+  const std::optional<std::string>& user_name(uid_t uid) { return names_.learn(uid); }
+
+  bool has_output() const;
+  void end_all(const std::string& reason);
+
+ private:
+  void on_request(Session& session, core::RequestId request, const wire::Frame& frame) override;
+  void on_notification(Session& session, const wire::Frame& frame) override;
+  void on_session_end(Session& session, const std::string& reason) override;
+  core::RequestId next_request_id() override { return {++last_request_}; }
+
+  asio::io_context& io_;
+  const Log& log_;
+  LimitsConfig limits_;
+  Handler* handler_ = nullptr;
+  std::unordered_map<core::SessionId, std::unique_ptr<Session>> sessions_;
+  std::unordered_map<uid_t, std::uint32_t> connections_;
+  UserNames names_;
+  std::uint64_t last_session_ = 0;
+  std::uint64_t last_request_ = 0;
+};
+
+}  // namespace gpumodel::broker

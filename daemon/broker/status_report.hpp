@@ -1,0 +1,35 @@
+// What `status` and `models` answer: the core's rows, and the facts that the broker keeps beside
+// it.
+#pragma once
+
+#include "broker/catalog.hpp"
+#include "broker/conductor.hpp"
+#include "broker/sessions.hpp"
+#include "broker/status_rows.hpp"
+
+namespace gpumodel::broker {
+
+class StatusReport {
+ public:
+  StatusReport(const std::vector<DeviceConfig>& devices, const Catalog& catalog,
+               Conductor& conductor, Sessions& sessions);
+
+  status::Status status(bool draining) const;
+  status::Models models() const;
+
+ private:
+  status::Device device(const DeviceConfig& config, const core::Snapshot& snapshot) const;
+  status::Weights weights(const core::WeightsRow& row) const;
+  status::Model model(const Model& model, const core::Snapshot& snapshot) const;
+  status::Lease lease(const core::LeaseRow& row) const;
+  status::Waiter waiter(const core::QueueRow& row) const;
+  std::optional<std::string> device_name(std::optional<core::DeviceId> device) const;
+  std::vector<std::string> names(const std::vector<core::ModelId>& models) const;
+
+  std::vector<DeviceConfig> devices_;
+  const Catalog& catalog_;
+  Conductor& conductor_;
+  Sessions& sessions_;
+};
+
+}  // namespace gpumodel::broker
