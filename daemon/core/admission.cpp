@@ -35,15 +35,17 @@ bool Core::State::admit_and_grant() {
   std::optional<std::vector<PlanDevice>> devices;
   for (auto next = queue_.all().begin(); next != queue_.all().end();) {
     Waiter& waiter = (next++)->second;  // a grant takes it off the queue, and no other
+    Lease* lease = waiter.lease ? leases_.find(waiter.lease) : nullptr;
+    if (lease != nullptr && lease->resident) {
+      // Its model came back for somebody else, perhaps elsewhere than where this waits for it.
+      const RequestId request = waiter.request;
+      drop_waiter(request);
+      answer_use(request, *lease);
+      changed = true;
+      devices.reset();
+      continue;
+    }
     if (!waiter.admitted()) {
-      Lease* lease = waiter.lease ? leases_.find(waiter.lease) : nullptr;
-      if (lease != nullptr && lease->resident) {
-        const RequestId request = waiter.request;
-        drop_waiter(request);
-        answer_use(request, *lease);
-        changed = true;
-        continue;
-      }
       if (!devices) devices = plan_devices();
       for (PlanDevice& device : *devices) {
         const auto holds = [&](const Stuck& one) {
@@ -52,9 +54,11 @@ bool Core::State::admit_and_grant() {
         device.closed |=
             std::any_of(stuck.begin(), stuck.end(), holds) && !mutated(Mutation::starve_head);
       }
-      if (!try_admit(waiter, *devices, stuck)) continue;
+      const Admission admission = try_admit(waiter, *devices, stuck);
+      if (admission == Admission::stuck) continue;
       changed = true;
       devices.reset();
+      if (admission == Admission::makes_room) continue;
     }
     if (grant_if_ready(waiter)) {
       changed = true;
@@ -64,8 +68,9 @@ bool Core::State::admit_and_grant() {
   return changed;
 }
 
-bool Core::State::try_admit(Waiter& waiter, const std::vector<PlanDevice>& devices,
-                            std::vector<Stuck>& stuck) {
+Core::State::Admission Core::State::try_admit(Waiter& waiter,
+                                              const std::vector<PlanDevice>& devices,
+                                              std::vector<Stuck>& stuck) {
   std::vector<std::size_t> item_of;
   const std::vector<PlanItem> items = catalog_.items(waiter.models, item_of);
   const std::optional<Plan> plan = make_plan(devices, items);
@@ -84,14 +89,39 @@ bool Core::State::try_admit(Waiter& waiter, const std::vector<PlanDevice>& devic
             mutated(Mutation::unbounded_overtaking);
   }
   if (!admit) {
+    const bool room = !plan && start_over(waiter, devices, items);
     stuck.push_back(Stuck{&waiter, devices_of(items)});
-    return false;
+    return room ? Admission::makes_room : Admission::stuck;
   }
   for (Stuck& earlier : stuck) {
     if (intersect(earlier.devices, *plan)) ++earlier.waiter->overtaken;
   }
   carry_out(waiter, *plan, item_of);
-  return true;
+  return Admission::admitted;
+}
+
+bool Core::State::start_over(const Waiter& waiter, std::vector<PlanDevice> devices,
+                             const std::vector<PlanItem>& items) {
+  if (waiter.only_if_ready || (waiter.deadline && *waiter.deadline <= now_)) return false;
+  for (PlanDevice& device : devices) {
+    std::erase_if(device.residents,
+                  [](const PlanResident& resident) { return resident.evictable; });
+    if (device.residents.empty()) device.residual_bytes = 0;
+  }
+  const std::optional<Plan> plan = make_plan(devices, items);
+  if (!plan) return false;
+  bool started = false;
+  for (auto& [id, resident] : residency_.all()) {
+    const bool in_the_way =
+        std::any_of(plan->places.begin(), plan->places.end(), [&](const Plan::Place& place) {
+          return !place.resident && place.device == resident.device;
+        });
+    if (in_the_way && resident.state == Resident::State::ready && resident.idle()) {
+      start_unload(resident);
+      started = true;
+    }
+  }
+  return started;
 }
 
 void Core::State::carry_out(Waiter& waiter, const Plan& plan,

@@ -27,7 +27,11 @@ bool is_joined(const PlanResident& resident, const std::vector<Plan::Place>& pla
                      [&](const Plan::Place& place) { return place.resident == resident.id; });
 }
 
-Room room_on(const PlanDevice& device, const std::vector<Plan::Place>& places, bool evict) {
+// How far a plan goes to make room.
+enum class Effort { load, evict, rearrange };
+
+Room room_on(const PlanDevice& device, const std::vector<Plan::Place>& places, Effort effort) {
+  const bool evict = effort != Effort::load;
   Room room{&device, 0, {}};
   Bytes fixed = 0;
   bool all_can_go = true;
@@ -41,7 +45,7 @@ Room room_on(const PlanDevice& device, const std::vector<Plan::Place>& places, b
     }
     fixed += resident.bytes;
   }
-  if (!evict || !all_can_go) fixed += device.residual_bytes;
+  if (effort != Effort::evict || !all_can_go) fixed += device.residual_bytes;
   room.free_bytes = device.budget_bytes - std::min(device.budget_bytes, fixed);
   std::stable_sort(room.evictable.begin(), room.evictable.end(),
                    [](const auto* a, const auto* b) { return a->last_used < b->last_used; });
@@ -62,21 +66,28 @@ class Search {
       const auto room = std::find_if(rooms_.begin(), rooms_.end(), [&](const Room& candidate) {
         return candidate.device->id == choice.device;
       });
-      if (room == rooms_.end() || room->free_bytes < choice.bytes) continue;
-      if (holds(*room->device, item.weights)) continue;
-      room->free_bytes -= choice.bytes;
-      places_[open_[next]] = Plan::Place{choice.device, std::nullopt};
+      if (room == rooms_.end()) continue;
+      const PlanResident* resident = resident_of(*room->device, item.weights);
+      // Weights that are still being unloaded, or whose load is being cancelled, are in their own
+      // way; what could be evicted may also stay.
+      if (resident != nullptr && !evictable(*resident)) continue;
+      const Bytes bytes = resident == nullptr ? choice.bytes : resident->bytes;
+      if (room->free_bytes < bytes) continue;
+      room->free_bytes -= bytes;
+      places_[open_[next]] = Plan::Place{
+          choice.device, resident == nullptr ? std::nullopt : std::optional(resident->id)};
       if (place(next + 1)) return true;
-      room->free_bytes += choice.bytes;
+      room->free_bytes += bytes;
     }
     return false;
   }
 
  private:
-  // Weights that are still being unloaded, or whose load is being cancelled, are in their own way.
-  static bool holds(const PlanDevice& device, WeightsId weights) {
-    return std::any_of(device.residents.begin(), device.residents.end(),
-                       [&](const PlanResident& resident) { return resident.weights == weights; });
+  static const PlanResident* resident_of(const PlanDevice& device, WeightsId weights) {
+    const auto found =
+        std::find_if(device.residents.begin(), device.residents.end(),
+                     [&](const PlanResident& resident) { return resident.weights == weights; });
+    return found == device.residents.end() ? nullptr : &*found;
   }
 
   std::vector<Room> rooms_;
@@ -86,9 +97,10 @@ class Search {
   int steps_left_ = kMaxSearchSteps;
 };
 
-// Joins what is there; gives the items that have to be loaded, largest first.
+// Joins what is there, but for what `effort` may move; gives the items that have to be loaded,
+// largest first.
 std::vector<std::size_t> join(const std::vector<PlanDevice>& devices,
-                              const std::vector<PlanItem>& items,
+                              const std::vector<PlanItem>& items, Effort effort,
                               std::vector<Plan::Place>& places) {
   std::vector<std::size_t> open;
   for (std::size_t i = 0; i < items.size(); ++i) {
@@ -100,6 +112,7 @@ std::vector<std::size_t> join(const std::vector<PlanDevice>& devices,
       if (!allowed) continue;
       for (const PlanResident& resident : device.residents) {
         if (resident.weights != items[i].weights || !resident.joinable) continue;
+        if (effort == Effort::rearrange && evictable(resident)) continue;
         if (best != nullptr && (best->ready || !resident.ready)) continue;
         best = &resident;
         places[i] = Plan::Place{device.id, resident.id};
@@ -140,6 +153,7 @@ void choose_evictions(const std::vector<Room>& rooms, const std::vector<PlanItem
     }
     for (const PlanResident* victim : room.evictable) {
       if (taken <= room.device->budget_bytes) break;
+      if (is_joined(*victim, plan.places)) continue;
       plan.evictions.push_back(victim->id);
       taken -= victim->bytes;
     }
@@ -155,17 +169,17 @@ bool Plan::loads() const {
 
 std::optional<Plan> make_plan(const std::vector<PlanDevice>& devices,
                               const std::vector<PlanItem>& items) {
-  Plan plan;
-  plan.places.resize(items.size());
-  const std::vector<std::size_t> open = join(devices, items, plan.places);
-  if (open.empty()) return plan;
-  for (const bool evict : {false, true}) {
+  for (const Effort effort : {Effort::load, Effort::evict, Effort::rearrange}) {
+    Plan plan;
+    plan.places.resize(items.size());
+    const std::vector<std::size_t> open = join(devices, items, effort, plan.places);
+    if (open.empty() && effort != Effort::rearrange) return plan;
     std::vector<Room> rooms;
     for (const PlanDevice& device : devices) {
-      if (!device.closed) rooms.push_back(room_on(device, plan.places, evict));
+      if (!device.closed) rooms.push_back(room_on(device, plan.places, effort));
     }
     if (!Search(rooms, items, open, plan.places).place()) continue;
-    if (evict) choose_evictions(rooms, items, plan);
+    if (effort != Effort::load) choose_evictions(rooms, items, plan);
     return plan;
   }
   return std::nullopt;

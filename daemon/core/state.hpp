@@ -79,10 +79,18 @@ class Core::State {
     std::vector<DeviceId> devices;
   };
 
+  enum class Admission { admitted, stuck, makes_room };
+
   // ---- admission.cpp. These say whether they changed anything.
   bool admit_and_grant();
-  bool try_admit(Waiter& waiter, const std::vector<PlanDevice>& devices, std::vector<Stuck>& stuck);
+  Admission try_admit(Waiter& waiter, const std::vector<PlanDevice>& devices,
+                      std::vector<Stuck>& stuck);
   void carry_out(Waiter& waiter, const Plan& plan, const std::vector<std::size_t>& item_of);
+  // The last resort for a waiter without a plan: where it could be served if all that nobody uses
+  // were gone (residual with its engine, and its own weights, which may be loaded larger than it
+  // needs), all that goes, and the waiter waits for it.
+  bool start_over(const Waiter& waiter, std::vector<PlanDevice> devices,
+                  const std::vector<PlanItem>& items);
   bool expire();
   // Where less came free, or a load took more, than was counted on.
   bool undo_overcommitment();
