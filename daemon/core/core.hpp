@@ -135,7 +135,7 @@ class Core {
   Effects drain(Time now);
 
   Snapshot snapshot(Time now) const;
-  // Every byte of the ledger adds up, every lease has a ready resident, ...: for simulations.
+  // Every byte of the ledger adds up, every bound lease has a ready resident, ...: for simulations.
   void check_invariants() const;
 
  private:
