@@ -1,0 +1,263 @@
+#include "engine/io/hf_config.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include "engine/io/json.hpp"
+#include "engine/model/architecture.hpp"
+#include "support/model_folder.hpp"
+#include "support/testdata.hpp"
+
+namespace io = gpumodel::engine::io;
+using gpumodel::engine::BadModel;
+using gpumodel::engine::model::parse_config;
+using gpumodel::test::contains;
+using gpumodel::test::has_testdata;
+using gpumodel::test::message_of;
+using gpumodel::test::testdata;
+
+namespace {
+
+using Ids = std::vector<std::int32_t>;
+
+nlohmann::json llama() {
+  return {{"architectures", {"LlamaForCausalLM"}},
+          {"model_type", "llama"},
+          {"hidden_size", 64},
+          {"num_hidden_layers", 2},
+          {"num_attention_heads", 4},
+          {"intermediate_size", 128},
+          {"vocab_size", 300}};
+}
+
+nlohmann::json qwen2() {
+  nlohmann::json config = llama();
+  config["architectures"] = {"Qwen2ForCausalLM"};
+  config["model_type"] = "qwen2";
+  config["num_key_value_heads"] = 2;
+  return config;
+}
+
+io::ModelConfig with(nlohmann::json config, const nlohmann::json& changes) {
+  if (!changes.empty()) config.update(changes);
+  return parse_config(config.dump());
+}
+
+std::string problem(const nlohmann::json& config, const nlohmann::json& changes) {
+  return message_of<BadModel>([&] { with(config, changes); });
+}
+
+io::ModelConfig real(const std::string& name) {
+  return parse_config(gpumodel::test::read_file(testdata("configs/" + name + ".config.json")));
+}
+
+std::string real_problem(const std::string& name) {
+  return message_of<BadModel>([&] { real(name); });
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(hf_config)
+
+BOOST_AUTO_TEST_CASE(absent_keys_have_transformers_defaults) {
+  const io::ModelConfig config = with(llama(), {});
+  BOOST_TEST(config.kv_heads == 4);
+  BOOST_TEST(config.head_dim == 16);
+  BOOST_TEST(config.max_position == 2048);
+  BOOST_TEST(config.rms_norm_eps == 1e-6f);
+  BOOST_TEST(config.rope.theta == 10000.0);
+  BOOST_TEST(!config.tied_embeddings);
+  BOOST_TEST(!config.qkv_bias);
+  BOOST_TEST(!config.o_bias);
+  BOOST_TEST(!config.mlp_bias);
+  BOOST_TEST(!config.checkpoint_dtype.has_value());
+  BOOST_TEST(config.eos_token_ids == Ids{2}, boost::test_tools::per_element());
+  BOOST_TEST(with(qwen2(), {}).eos_token_ids.empty());
+  BOOST_TEST(
+      with(qwen2(),
+           {{"hidden_size", 512}, {"num_attention_heads", 64}, {"num_key_value_heads", nullptr}})
+          .kv_heads == 32);
+}
+
+BOOST_AUTO_TEST_CASE(both_spellings_of_dtype_and_rope) {
+  BOOST_CHECK(with(llama(), {{"torch_dtype", "float16"}}).checkpoint_dtype == io::DType::f16);
+  BOOST_CHECK(with(llama(), {{"dtype", "bfloat16"}}).checkpoint_dtype == io::DType::bf16);
+  BOOST_TEST(with(llama(), {{"rope_theta", 5e5}}).rope.theta == 5e5);
+  const nlohmann::json parameters{{"rope_type", "default"}, {"rope_theta", 1e6}};
+  BOOST_TEST(with(llama(), {{"rope_parameters", parameters}}).rope.theta == 1e6);
+  BOOST_TEST(with(llama(), {{"rope_scaling", nullptr}, {"rope_theta", 7e4}}).rope.theta == 7e4);
+  BOOST_TEST(with(llama(), {{"rope_scaling", {{"type", "default"}}}}).rope.theta == 1e4);
+}
+
+BOOST_AUTO_TEST_CASE(biases_by_architecture) {
+  const io::ModelConfig biased = with(llama(), {{"attention_bias", true}, {"mlp_bias", true}});
+  BOOST_TEST(biased.qkv_bias);
+  BOOST_TEST(biased.o_bias);
+  BOOST_TEST(biased.mlp_bias);
+  // Qwen2's are fixed: transformers does not look at the key.
+  const io::ModelConfig qwen = with(qwen2(), {{"attention_bias", false}, {"mlp_bias", true}});
+  BOOST_TEST(qwen.qkv_bias);
+  BOOST_TEST(!qwen.o_bias);
+  BOOST_TEST(!qwen.mlp_bias);
+}
+
+BOOST_AUTO_TEST_CASE(one_eos_or_several) {
+  BOOST_TEST(with(llama(), {{"eos_token_id", 7}}).eos_token_ids == Ids{7},
+             boost::test_tools::per_element());
+  BOOST_TEST(with(llama(), {{"eos_token_id", {7, 9}}}).eos_token_ids == (Ids{7, 9}),
+             boost::test_tools::per_element());
+  for (const nlohmann::json& bad : {nlohmann::json(-1), nlohmann::json("x"), nlohmann::json(1.5),
+                                    nlohmann::json({1, "x"}), nlohmann::json(4294967296)}) {
+    BOOST_TEST(contains(problem(llama(), {{"eos_token_id", bad}}), "eos_token_id"), bad.dump());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_supported_is_refused_by_name) {
+  const auto refused = [](const nlohmann::json& changes, const std::string& part) {
+    const std::string message = problem(llama(), changes);
+    BOOST_TEST(contains(message, "config.json: "), message);
+    BOOST_TEST(contains(message, part), message);
+  };
+  refused({{"rope_scaling", {{"rope_type", "llama3"}, {"factor", 8.0}}}}, "rope_type llama3");
+  refused({{"rope_scaling", {{"type", "yarn"}}}}, "rope_scaling.type yarn");
+  refused({{"rope_parameters", {{"rope_type", "default"}, {"partial_rotary_factor", 0.5}}}},
+          "partial_rotary_factor");
+  refused({{"rope_parameters", {{"full_attention", {{"rope_type", "default"}}}}}},
+          "full_attention");
+  refused({{"quantization_config", {{"quant_method", "gptq"}}}}, "quantization_config \"gptq\"");
+  refused({{"hidden_act", "gelu"}}, "hidden_act gelu is not supported");
+  refused({{"partial_rotary_factor", 0.25}}, "partial_rotary_factor 0.25");
+  refused({{"attn_logit_softcapping", 50.0}}, "attn_logit_softcapping 50");
+  refused({{"layer_types", {"full_attention", "sliding_attention"}}}, "sliding_attention");
+  refused({{"torch_dtype", "float64"}}, "torch_dtype float64");
+}
+
+BOOST_AUTO_TEST_CASE(a_window_counts_only_where_a_layer_uses_it) {
+  const nlohmann::json in_use{
+      {"use_sliding_window", true}, {"sliding_window", 4}, {"max_window_layers", 1}};
+  BOOST_TEST(contains(problem(qwen2(), in_use), "use_sliding_window true is not supported"));
+  nlohmann::json off = in_use;
+  off["use_sliding_window"] = false;
+  BOOST_TEST(problem(qwen2(), off) == "");
+  nlohmann::json beyond = in_use;
+  beyond["max_window_layers"] = 2;
+  BOOST_TEST(problem(qwen2(), beyond) == "");
+  BOOST_TEST(problem(llama(), {{"sliding_window", 4}}) == "");
+}
+
+BOOST_AUTO_TEST_CASE(architectures_that_are_none_of_ours) {
+  const auto named = [](const std::string& name, const std::string& type) {
+    return problem(llama(), {{"architectures", {name}}, {"model_type", type}});
+  };
+  BOOST_TEST(named("BertModel", "bert") == "config.json: BertModel does not generate text");
+  BOOST_TEST(contains(named("LlamaForSequenceClassification", "llama"), "does not generate text"));
+  BOOST_TEST(named("GPT2LMHeadModel", "gpt2") ==
+             "config.json: GPT2LMHeadModel is not supported; supported are LlamaForCausalLM, "
+             "Qwen2ForCausalLM");
+  BOOST_TEST(contains(named("LlamaForCausalLM", "mistral"), "model_type is mistral"));
+
+  nlohmann::json config = llama();
+  config.erase("architectures");
+  BOOST_TEST(parse_config(config.dump()).architecture == "LlamaForCausalLM");
+  config["model_type"] = "mamba";
+  BOOST_TEST(contains(problem(config, {}), "model_type mamba is not supported"));
+  config.erase("model_type");
+  BOOST_TEST(contains(problem(config, {}), "names neither architectures nor model_type"));
+}
+
+BOOST_AUTO_TEST_CASE(numbers_out_of_range_are_refused_before_any_product) {
+  for (const char* key : {"hidden_size", "num_hidden_layers", "num_attention_heads",
+                          "intermediate_size", "vocab_size"}) {
+    for (const nlohmann::json& bad :
+         {nlohmann::json(0), nlohmann::json(-4), nlohmann::json(1.5), nlohmann::json("8"),
+          nlohmann::json(true), nlohmann::json(std::uint64_t{1} << 63)}) {
+      BOOST_TEST(contains(problem(llama(), {{key, bad}}), key), key << " " << bad.dump());
+    }
+    nlohmann::json missing = llama();
+    missing.erase(key);
+    BOOST_TEST(problem(missing, {}) == "config.json: " + std::string(key) + " is missing");
+  }
+  BOOST_TEST(contains(problem(llama(), {{"num_key_value_heads", 3}}), "not a multiple"));
+  BOOST_TEST(contains(problem(llama(), {{"hidden_size", 66}}), "not a multiple"));
+  BOOST_TEST(contains(problem(llama(), {{"head_dim", 15}}), "head_dim is 15"));
+  BOOST_TEST(contains(problem(llama(), {{"rope_theta", 0.0}}), "rope_theta"));
+  BOOST_TEST(contains(problem(llama(), {{"rms_norm_eps", -1.0}}), "rms_norm_eps"));
+}
+
+BOOST_AUTO_TEST_CASE(text_that_is_no_configuration) {
+  for (const char* text : {"", "[]", "null", "{", "\xff", "{\"a\":1e999}"}) {
+    BOOST_TEST(contains(message_of<BadModel>([&] { parse_config(text); }), "config.json: "), text);
+  }
+  const std::string deep(io::kMaxJsonDepth + 1, '[');
+  BOOST_TEST(contains(message_of<BadModel>([&] { parse_config(deep); }), "levels deep"));
+}
+
+BOOST_AUTO_TEST_CASE(real_models, *boost::unit_test::precondition(has_testdata("configs"))) {
+  const io::ModelConfig small = real("Qwen2.5-0.5B-Instruct");
+  BOOST_TEST(small.architecture == "Qwen2ForCausalLM");
+  BOOST_TEST(small.hidden_size == 896);
+  BOOST_TEST(small.heads == 14);
+  BOOST_TEST(small.kv_heads == 2);
+  BOOST_TEST(small.head_dim == 64);
+  BOOST_TEST(small.rope.theta == 1e6);
+  BOOST_TEST(small.tied_embeddings);
+  BOOST_TEST(small.qkv_bias);
+  BOOST_CHECK(small.checkpoint_dtype == io::DType::bf16);
+  BOOST_TEST(small.eos_token_ids == Ids{151645}, boost::test_tools::per_element());
+  for (const char* name : {"Qwen2.5-1.5B-Instruct", "Qwen2.5-3B-Instruct", "Qwen2.5-7B-Instruct",
+                           "Qwen2.5-14B-Instruct", "Qwen2.5-32B-Instruct", "Qwen2-7B-Instruct",
+                           "Qwen2-72B-Instruct", "llama-2-7b-chat-hf"}) {
+    BOOST_TEST(real_problem(name) == "", name);
+  }
+  BOOST_TEST(contains(real_problem("Llama-3.2-3B-Instruct"), "rope_scaling.rope_type llama3"));
+  BOOST_TEST(contains(real_problem("Mistral-7B-Instruct-v0.2"), "MistralForCausalLM is not"));
+  BOOST_TEST(contains(real_problem("Qwen3-4B"), "Qwen3ForCausalLM is not supported"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(generation_config)
+
+BOOST_AUTO_TEST_CASE(without_a_file_or_a_key_transformers_defaults) {
+  const gpumodel::test::TemporaryFolder made;
+  const io::Folder folder = io::Folder::open(made.path());
+  const io::GenerationDefaults absent = io::read_generation_defaults(folder);
+  made.write("generation_config.json", R"({"top_k": null, "num_beams": 1, "bad_words_ids": []})");
+  for (const io::GenerationDefaults& defaults : {absent, io::read_generation_defaults(folder)}) {
+    BOOST_TEST(!defaults.do_sample);
+    BOOST_TEST(defaults.temperature == 1.0f);
+    BOOST_TEST(defaults.top_p == 1.0f);
+    BOOST_TEST(defaults.top_k == 50);
+    BOOST_TEST(defaults.min_p == 0.0f);
+    BOOST_TEST(defaults.repetition_penalty == 1.0f);
+    BOOST_TEST(defaults.eos_token_ids.empty());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(qwens, *boost::unit_test::precondition(has_testdata("configs"))) {
+  const io::GenerationDefaults defaults = io::parse_generation_config(
+      gpumodel::test::read_file(testdata("configs/Qwen2.5-7B-Instruct.generation_config.json")));
+  BOOST_TEST(defaults.do_sample);
+  BOOST_TEST(defaults.temperature == 0.7f);
+  BOOST_TEST(defaults.top_p == 0.8f);
+  BOOST_TEST(defaults.top_k == 20);
+  BOOST_TEST(defaults.repetition_penalty == 1.05f);
+  BOOST_TEST(defaults.eos_token_ids == (Ids{151645, 151643}), boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(out_of_range_or_without_effect_here_is_refused) {
+  const auto problem_of = [](const std::string& text) {
+    return message_of<BadModel>([&] { io::parse_generation_config(text); });
+  };
+  for (const char* text :
+       {R"({"temperature":-1})", R"({"top_p":1.5})", R"({"top_k":-1})", R"({"min_p":2})",
+        R"({"repetition_penalty":0})", R"({"do_sample":1})", R"({"temperature":"hot"})"}) {
+    BOOST_TEST(contains(problem_of(text), "generation_config.json: "), text);
+  }
+  BOOST_TEST(problem_of(R"({"num_beams":4})") ==
+             "generation_config.json: num_beams 4 is not supported");
+  BOOST_TEST(contains(problem_of(R"({"bad_words_ids":[[1]]})"), "bad_words_ids"));
+  BOOST_TEST(contains(problem_of(R"({"no_repeat_ngram_size":3})"), "no_repeat_ngram_size"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
