@@ -1,5 +1,6 @@
-// What one template may cost. A template comes with a model folder and its input from a client; both
-// may be hostile, so every resource has a bound and exceeding one is a TemplateError, never a crash.
+// What one template may cost. A template comes with a model folder and its input from a client;
+// both may be hostile, so every resource has a bound and exceeding one is a TemplateError, never a
+// crash.
 #pragma once
 
 #include <cstddef>

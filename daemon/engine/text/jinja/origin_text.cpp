@@ -38,7 +38,8 @@ std::vector<Segment> OriginText::segments() const {
   std::vector<Segment> runs;
   std::size_t begin = 0;
   while (begin < bytes_.size()) {
-    std::size_t end = origins_.empty() ? bytes_.size() : origins_.find_first_not_of(origins_[begin], begin);
+    std::size_t end =
+        origins_.empty() ? bytes_.size() : origins_.find_first_not_of(origins_[begin], begin);
     if (end == std::string::npos) end = bytes_.size();
     runs.push_back({bytes_.substr(begin, end - begin), origin_at(begin) == Origin::kTemplate});
     begin = end;

@@ -12,8 +12,8 @@ namespace gpumodel::engine::text::jinja {
 
 enum class Origin : char { kInput = 0, kTemplate = 1 };
 
-// A value. Nearly every string has one origin throughout, so the per-byte origins exist only for those
-// that mix.
+// A value. Nearly every string has one origin throughout, so the per-byte origins exist only for
+// those that mix.
 class OriginText {
  public:
   OriginText() = default;

@@ -1,8 +1,8 @@
 #include "engine/text/jinja/unicode.hpp"
 
+#include <utf8proc.h>
 #include <algorithm>
 #include <array>
-#include <utf8proc.h>
 
 namespace gpumodel::engine::text::jinja {
 namespace {
@@ -47,9 +47,9 @@ CodePoint decode_at(std::string_view text, std::size_t at) {
   const auto first = static_cast<unsigned char>(text[at]);
   if (first < 0x80) return {first, 1};
   utf8proc_int32_t value = 0;
-  const auto length =
-      utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at),
-                       static_cast<utf8proc_ssize_t>(std::min<std::size_t>(4, text.size() - at)), &value);
+  const auto length = utf8proc_iterate(
+      reinterpret_cast<const utf8proc_uint8_t*>(text.data() + at),
+      static_cast<utf8proc_ssize_t>(std::min<std::size_t>(4, text.size() - at)), &value);
   if (length <= 0) return {kRawByteBase + first, 1};
   return {static_cast<char32_t>(value), static_cast<std::size_t>(length)};
 }

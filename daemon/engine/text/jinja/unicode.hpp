@@ -12,8 +12,8 @@ struct CodePoint {
   std::size_t bytes;  // length in the source, 1 to 4
 };
 
-// The code point at `at` (< text.size()). A byte that is no valid UTF-8 is one code point of its own,
-// U+DC00 + byte, as Python's surrogateescape has it.
+// The code point at `at` (< text.size()). A byte that is no valid UTF-8 is one code point of its
+// own, U+DC00 + byte, as Python's surrogateescape has it.
 CodePoint decode_at(std::string_view text, std::size_t at);
 // Appends; U+DC80..U+DCFF becomes the raw byte that decode_at() made it from.
 void append_utf8(std::string& out, char32_t value);
