@@ -1,0 +1,331 @@
+#include "engine/device/backend.hpp"
+
+#include <algorithm>
+#include <boost/test/data/monomorphic.hpp>
+#include <boost/test/data/test_case.hpp>
+#include <boost/test/unit_test.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "unit/engine/device/reference_ops.hpp"
+
+using namespace gpumodel::test;
+using device::Backend;
+using device::Output;
+
+namespace {
+
+// Every implementation that this build and this processor have; one thread more than most machines'
+// tests see.
+struct Candidates {
+  std::vector<std::unique_ptr<Backend>> all;
+  Candidates() {
+    if (auto cpu = device::make_cpu_backend(3)) all.push_back(std::move(cpu));
+#ifdef GPUMODEL_WITH_ATEN
+    all.push_back(device::make_aten_backend(2));
+#endif
+    BOOST_REQUIRE(!all.empty());
+  }
+};
+
+// `tolerance` is relative to the largest magnitude of what is expected, as sums of that size round.
+void check_close(const std::string& what, const std::vector<float>& got,
+                 const std::vector<double>& expected, double tolerance) {
+  BOOST_REQUIRE(got.size() == expected.size());
+  double scale = 1e-6, worst = 0;
+  for (const double value : expected) scale = std::max(scale, std::abs(value));
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const double error = std::abs(double{got[i]} - expected[i]);
+    if (!(error <= worst)) worst = error;  // NaN is kept
+  }
+  BOOST_TEST(worst <= tolerance * scale,
+             what << ": off by " << worst << " at a scale of " << scale);
+}
+
+std::size_t count_of(std::int64_t rows, std::int64_t columns) {
+  return static_cast<std::size_t>(rows * columns);
+}
+
+const io::DType kDTypes[] = {io::DType::f32, io::DType::f16, io::DType::bf16};
+
+std::vector<kv::PageId> shuffled_pages(Random& random, std::int32_t count) {
+  std::vector<kv::PageId> pages;
+  for (kv::PageId page = 0; page < count; ++page) pages.push_back(page);
+  for (std::size_t i = pages.size(); i > 1; --i)
+    std::swap(pages[i - 1],
+              pages[static_cast<std::size_t>(random.below(static_cast<std::int64_t>(i)))]);
+  return pages;
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(backend, Candidates)
+
+BOOST_AUTO_TEST_CASE(linear_is_the_product_with_the_transpose) {
+  Random random(1);
+  const std::int64_t shapes[][2] = {{1, 1},    {16, 8},    {5, 7},    {33, 20},
+                                    {17, 64},  {64, 130},  {96, 96},  {31, 320},
+                                    {50, 321}, {300, 576}, {40, 1537}};
+  for (const io::DType dtype : kDTypes)
+    for (const auto& [outputs, inputs] : shapes) {
+      const Elements weights = random_elements(random, dtype, outputs * inputs);
+      const device::MatrixView w{weights.bytes.data(), outputs, inputs, dtype};
+      const std::vector<float> bias = random.values(outputs);
+      for (const std::int64_t rows : {1, 2, 3, 4, 5, 7, 8, 11, 12, 13, 18, 37}) {
+        const std::vector<float> x = random.values(rows * inputs),
+                                 old = random.values(rows * outputs);
+        const bool biased = random.below(2) == 0;
+        const Output output = random.below(2) == 0 ? Output::replace : Output::add;
+        std::vector<double> expected;
+        for (std::int64_t row = 0; row < rows; ++row)
+          for (std::int64_t column = 0; column < outputs; ++column) {
+            double sum = biased ? double{bias[static_cast<std::size_t>(column)]} : 0.0;
+            for (std::int64_t k = 0; k < inputs; ++k)
+              sum += double{x[static_cast<std::size_t>(row * inputs + k)]} *
+                     double{weights.get(column * inputs + k)};
+            if (output == Output::add)
+              sum += double{old[static_cast<std::size_t>(row * outputs + column)]};
+            expected.push_back(sum);
+          }
+        for (const auto& candidate : all) {
+          std::vector<float> out = old;
+          candidate->linear(x.data(), rows, w, biased ? bias.data() : nullptr, output, out.data());
+          check_close(std::string(candidate->name()) + " " + io::dtype_name(dtype) + " " +
+                          std::to_string(rows) + " x " + std::to_string(inputs) + " x " +
+                          std::to_string(outputs),
+                      out, expected, 4e-6);
+        }
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(embed_takes_rows_of_the_table) {
+  Random random(2);
+  for (const io::DType dtype : kDTypes)
+    for (const std::int64_t columns : {1, 7, 8, 60, 64}) {
+      const Elements table = random_elements(random, dtype, 11 * columns);
+      const std::int32_t tokens[] = {10, 0, 3, 3, 9};
+      std::vector<double> expected;
+      for (const std::int32_t token : tokens)
+        for (std::int64_t i = 0; i < columns; ++i)
+          expected.push_back(double{table.get(token * columns + i)});
+      for (const auto& candidate : all) {
+        std::vector<float> out(expected.size());
+        candidate->embed({table.bytes.data(), 11, columns, dtype}, tokens, out.data());
+        check_close(candidate->name(), out, expected, 0);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(rms_norm_divides_by_the_root_of_the_mean_square) {
+  Random random(3);
+  for (const std::int64_t columns : {1, 5, 8, 60, 96, 576})
+    for (const std::int64_t rows : {1, 3, 70}) {
+      const std::vector<float> x = random.values(rows * columns), weight = random.values(columns);
+      std::vector<double> expected;
+      for (std::int64_t row = 0; row < rows; ++row) {
+        double sum = 0;
+        const float* from = x.data() + row * columns;
+        for (std::int64_t i = 0; i < columns; ++i) sum += double{from[i]} * double{from[i]};
+        for (std::int64_t i = 0; i < columns; ++i)
+          expected.push_back(double{from[i]} /
+                             std::sqrt(sum / static_cast<double>(columns) + 1e-5) *
+                             double{weight[static_cast<std::size_t>(i)]});
+      }
+      for (const auto& candidate : all) {
+        std::vector<float> out(x.size()), in_place = x;
+        candidate->rms_norm(x.data(), weight.data(), 1e-5f, rows, columns, out.data());
+        check_close(candidate->name(), out, expected, 2e-6);
+        candidate->rms_norm(in_place.data(), weight.data(), 1e-5f, rows, columns, in_place.data());
+        BOOST_TEST(in_place == out);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(silu_multiply_gates) {
+  Random random(4);
+  for (const std::int64_t columns : {1, 8, 13, 100, 1536})
+    for (const std::int64_t rows : {1, 2, 40}) {
+      std::vector<float> gate_up = random.values(rows * 2 * columns);
+      for (std::size_t i = 0; i < gate_up.size(); i += 3)
+        gate_up[i] *= 40;  // where exp saturates, too
+      std::vector<double> expected;
+      for (std::int64_t row = 0; row < rows; ++row)
+        for (std::int64_t i = 0; i < columns; ++i) {
+          const double gate = gate_up[static_cast<std::size_t>(row * 2 * columns + i)];
+          const double up = gate_up[static_cast<std::size_t>(row * 2 * columns + columns + i)];
+          expected.push_back(gate / (1 + std::exp(-gate)) * up);
+        }
+      for (const auto& candidate : all) {
+        std::vector<float> out(count_of(rows, columns));
+        candidate->silu_multiply(gate_up.data(), rows, columns, out.data());
+        check_close(candidate->name(), out, expected, 1e-6);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(gather_rows_works_in_place) {
+  Random random(5);
+  const std::vector<float> x = random.values(9 * 13);
+  const std::int64_t indices[] = {0, 2, 3, 8};
+  std::vector<double> expected;
+  for (const std::int64_t index : indices)
+    expected.insert(expected.end(), &x[index * 13], &x[index * 13] + 13);
+  for (const auto& candidate : all) {
+    std::vector<float> rows = x;
+    candidate->gather_rows(rows.data(), indices, 13, rows.data());
+    rows.resize(expected.size());
+    check_close(candidate->name(), rows, expected, 0);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(rope_table_holds_cosines_then_sines) {
+  for (const std::int32_t head_dim : {2, 20, 64, 128}) {
+    const device::SequenceRows sequences[] = {{0, 3, 0, {}}, {3, 2, 500, {}}};
+    std::vector<double> expected;
+    for (const auto& sequence : sequences)
+      for (std::int32_t row = 0; row < sequence.rows; ++row)
+        for (const bool sine : {false, true})
+          for (std::int32_t i = 0; i < head_dim / 2; ++i) {
+            const double angle =
+                (sequence.position + row) * std::pow(500000.0, -2.0 * i / head_dim);
+            expected.push_back(sine ? std::sin(angle) : std::cos(angle));
+          }
+    for (const auto& candidate : all) {
+      std::vector<float> table(expected.size());
+      candidate->rope_table({.theta = 500000.0}, head_dim, sequences, table.data());
+      check_close(candidate->name(), table, expected, 1e-4);  // angles of 500 in float
+    }
+  }
+}
+
+// Rotation, storage and attention over shuffled pages that held other data before: a ragged batch
+// of a prompt's later chunk, a first chunk, and single tokens, over several layers.
+BOOST_AUTO_TEST_CASE(attention_sees_this_step_and_the_pages_before_it) {
+  struct Case {
+    std::int32_t heads, kv_heads, head_dim;
+  };
+  const Case cases[] = {{1, 1, 2},  {3, 1, 20},  {6, 6, 16}, {7, 1, 40},
+                        {9, 3, 64}, {8, 2, 128}, {100, 1, 4}};
+  struct Chunks {
+    std::int32_t before, now;
+  };
+  const Chunks sequences[] = {{0, 1}, {31, 1}, {32, 1}, {200, 1}, {0, 50}, {45, 70}};
+  Random random(6);
+  for (const Case& c : cases)
+    for (const io::DType dtype : kDTypes) {
+      const device::AttentionShape shape{c.heads, c.kv_heads, c.head_dim,
+                                         1 / std::sqrt(static_cast<float>(c.head_dim))};
+      const kv::KvLayout layout{2, c.kv_heads, c.head_dim, dtype};
+      std::int64_t rows = 0, most = 0, page_count = 0;
+      for (const Chunks& s : sequences) {
+        rows += s.now;
+        most = std::max<std::int64_t>(most, s.before);
+        page_count += kv::pages_for(s.before + s.now);
+      }
+      const std::vector<kv::PageId> pages =
+          shuffled_pages(random, static_cast<std::int32_t>(page_count));
+      const std::vector<float> table = random.values(rows * c.head_dim);
+      const std::vector<float> qkv = random.values(rows * shape.qkv_columns());
+      const std::vector<float> history = random.values(most * 2 * c.kv_heads * c.head_dim);
+      const std::vector<float> identity = [&] {
+        std::vector<float> result(count_of(most, c.head_dim));
+        for (std::int64_t i = 0; i < most * c.head_dim; ++i)
+          result[static_cast<std::size_t>(i)] = i % c.head_dim < c.head_dim / 2 ? 1.0f : 0.0f;
+        return result;
+      }();
+      for (const auto& candidate : all) {
+        candidate->prepare(shape);
+        // What no token was written to is NaN, and must not matter.
+        std::vector<std::byte> bytes(static_cast<std::size_t>(page_count * layout.page_bytes()),
+                                     std::byte{0xff});
+        const kv::KvStore store(layout, bytes.data());
+        std::vector<device::SequenceRows> batch;
+        std::size_t next_page = 0;
+        std::int64_t next_row = 0;
+        for (const Chunks& s : sequences) {
+          const auto own = static_cast<std::size_t>(kv::pages_for(s.before + s.now));
+          const std::span<const kv::PageId> view(pages.data() + next_page, own);
+          next_page += own;
+          if (s.before > 0) {
+            std::vector<float> before(count_of(s.before, shape.qkv_columns()));
+            for (std::int64_t row = 0; row < s.before; ++row)
+              std::copy_n(&history[count_of(row, 2 * c.kv_heads * c.head_dim)],
+                          2 * c.kv_heads * c.head_dim,
+                          &before[count_of(row, shape.qkv_columns())] + shape.query_columns());
+            const device::SequenceRows written[] = {{0, s.before, 0, view}};
+            candidate->rope_and_store(shape, written, identity.data(), before.data(), store, 1);
+          }
+          batch.push_back({next_row, s.now, s.before, view});
+          next_row += s.now;
+        }
+        std::vector<float> rotated = qkv, out(count_of(rows, shape.query_columns()));
+        candidate->rope_and_store(shape, batch, table.data(), rotated.data(), store, 1);
+        candidate->attention(shape, batch, rotated.data(), store, 1, out.data());
+
+        std::vector<double> turned, attended;
+        for (std::int64_t row = 0; row < rows; ++row) {
+          const std::int64_t half = c.head_dim / 2;
+          for (std::int64_t head = 0; head < c.heads + 2 * c.kv_heads; ++head)
+            for (std::int64_t d = 0; d < c.head_dim; ++d) {
+              const float* from = &qkv[count_of(row, shape.qkv_columns())] + head * c.head_dim;
+              const double cosine =
+                  table[count_of(row, c.head_dim) + static_cast<std::size_t>(d % half)];
+              const double sine =
+                  table[count_of(row, c.head_dim) + static_cast<std::size_t>(half + d % half)];
+              const double partner = d < half ? -double{from[d + half]} : double{from[d - half]};
+              turned.push_back(head < c.heads + c.kv_heads
+                                   ? double{from[d]} * cosine + partner * sine
+                                   : double{from[d]});
+            }
+        }
+        const std::string what = std::string(candidate->name()) + " " + io::dtype_name(dtype) +
+                                 " " + std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) +
+                                 " x " + std::to_string(c.head_dim);
+        check_close(what + " rotation", rotated, turned, 1e-6);
+
+        // Keys and values as the store holds them, of each sequence in turn.
+        for (const auto& sequence : batch) {
+          std::vector<float> keys, values;
+          const Elements decode(dtype, 0);
+          for (std::int64_t token = 0; token < sequence.position + sequence.rows; ++token)
+            for (std::int32_t head = 0; head < c.kv_heads; ++head)
+              for (std::int64_t d = 0; d < c.head_dim; ++d) {
+                const kv::PageId page =
+                    sequence.pages[static_cast<std::size_t>(token / kv::kPageTokens)];
+                const auto offset =
+                    static_cast<std::size_t>(token % kv::kPageTokens * c.head_dim + d) *
+                    io::dtype_bytes(dtype);
+                const auto read = [&](const std::byte* run) {
+                  Elements one(dtype, 1);
+                  std::copy_n(run + offset, io::dtype_bytes(dtype), one.bytes.begin());
+                  return one.get(0);
+                };
+                keys.push_back(read(store.keys(page, 1, head)));
+                values.push_back(read(store.values(page, 1, head)));
+                if (token < sequence.position) continue;
+                const std::int64_t row = sequence.first_row + token - sequence.position;
+                const double expected =
+                    turned[count_of(row, shape.qkv_columns()) +
+                           static_cast<std::size_t>((c.heads + head) * c.head_dim + d)];
+                const double unit = dtype == io::DType::bf16  ? 1.0 / 256
+                                    : dtype == io::DType::f16 ? 1.0 / 2048
+                                                              : 1e-6;
+                BOOST_REQUIRE(std::abs(double{keys.back()} - expected) <=
+                              unit * std::abs(expected) + 1e-5);
+              }
+          for (std::int32_t row = 0; row < sequence.rows; ++row) {
+            const std::int64_t index = sequence.first_row + row;
+            const auto expected =
+                reference_attention(shape, &rotated[count_of(index, shape.qkv_columns())], keys,
+                                    values, sequence.position + row + 1);
+            attended.insert(attended.end(), expected.begin(), expected.end());
+          }
+        }
+        check_close(what + " attention", out, attended, 3e-6);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
