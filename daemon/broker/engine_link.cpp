@@ -121,7 +121,9 @@ void EngineLink::finish() {
   lost.error.emplace(wire::Code::engine_lost,
                      "the engine ended before it answered; send the request again");
   for (const auto& [id, request] : owed) request.on_answer(lost);
-  if (!alive.expired()) handler_.on_engine_end(*exit_);
+  if (alive.expired()) return;
+  const std::string how = *std::move(exit_);  // the handler may destroy this
+  handler_.on_engine_end(how);
 }
 
 }  // namespace gpumodel::broker

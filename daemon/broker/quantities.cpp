@@ -49,7 +49,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   const auto quantity = split(text);
   if (!quantity) return std::nullopt;
   const auto unit = unit_bytes(quantity->unit);
-  if (!unit || quantity->number * *unit > kMostBytes) return std::nullopt;
+  if (!unit || !(quantity->number * *unit <= kMostBytes)) return std::nullopt;
   return static_cast<std::uint64_t>(quantity->number * *unit);
 }
 
@@ -57,7 +57,7 @@ std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
   const auto quantity = split(text);
   if (!quantity) return std::nullopt;
   const auto unit = unit_milliseconds(quantity->unit);
-  if (!unit || quantity->number * *unit > kMostMilliseconds) return std::nullopt;
+  if (!unit || !(quantity->number * *unit <= kMostMilliseconds)) return std::nullopt;
   return std::chrono::milliseconds(static_cast<std::int64_t>(quantity->number * *unit));
 }
 

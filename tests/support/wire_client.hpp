@@ -1,0 +1,84 @@
+// A client of the public protocol that hides nothing: frames and bytes in and out, with deadlines.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "wire/frame.hpp"
+#include "wire/messages.hpp"
+
+namespace gpumodel::test {
+
+inline constexpr std::chrono::milliseconds kPatience{20'000};
+
+// Polls until `holds`; false where kPatience passes first.
+bool eventually(const std::function<bool()>& holds);
+
+// The answer to one request, and the notifications that came before it.
+struct Answer {
+  wire::Frame frame;
+  std::vector<wire::Frame> notifications;
+
+  bool failed() const { return frame.error.type != msgpack::type::NIL; }
+  wire::Error error() const { return wire::decode_error(frame.error); }
+  template <class Result>
+  Result result() const {
+    if (failed()) throw error();
+    return wire::decode<Result>(frame.result);
+  }
+};
+
+class WireClient {
+ public:
+  explicit WireClient(const std::string& socket_path);
+  ~WireClient();
+  WireClient(WireClient&& other) noexcept;
+  WireClient(const WireClient&) = delete;
+  WireClient& operator=(const WireClient&) = delete;
+
+  int fd() const { return fd_; }
+  void send_bytes(const std::string& bytes);
+  template <class Params>
+  std::uint32_t send(std::string_view method, const Params& params) {
+    std::string message;
+    wire::append_request(message, next_id_, method, params);
+    send_bytes(message);
+    return next_id_++;
+  }
+  void cancel(std::uint32_t id);
+
+  // The next frame; throws std::runtime_error at the end of the connection, and when `limit`
+  // passes.
+  wire::Frame read_frame(std::chrono::milliseconds limit = kPatience);
+  // Waits for the answer to `id`; notifications until then come with it, other answers are kept.
+  Answer wait(std::uint32_t id);
+  template <class Params>
+  Answer ask(std::string_view method, const Params& params) {
+    return wait(send(method, params));
+  }
+  template <class Result, class Params>
+  Result call(std::string_view method, const Params& params) {
+    return ask(method, params).template result<Result>();
+  }
+  // Reads on until the connection ends; false where it does not within the patience.
+  bool reaches_end();
+
+  // ---- the common calls
+  wire::HelloResult hello(const std::string& app = "test");
+  wire::LeaseGrant acquire(const std::string& model, std::int64_t wait_ms = -1);
+  wire::ReleaseResult release(const wire::LeaseGrant& lease);
+  // A generation of `max_tokens` from `prompt`; wait() for the id gives its end.
+  std::uint32_t generate(const wire::LeaseGrant& lease, const std::string& prompt,
+                         std::int64_t max_tokens, bool stream = false);
+
+ private:
+  int fd_ = -1;
+  std::uint32_t next_id_ = 1;
+  wire::FrameReader reader_;
+  std::vector<wire::Frame> answers_;  // read while another was waited for
+};
+
+}  // namespace gpumodel::test
