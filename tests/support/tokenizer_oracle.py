@@ -1,11 +1,13 @@
 """Token ids and decoded texts by Hugging Face's tokenizers, for tests that compare with them.
 
-Usage: tokenizer_oracle.py texts SEED COUNT TOKENIZER_JSON
-       tokenizer_oracle.py given TOKENIZER_JSON        (texts, one JSON string a line, on stdin)
+Usage: tokenizer_oracle.py random SEED COUNT TOKENIZER_JSON...
+       tokenizer_oracle.py every TOKENIZER_JSON...
 
-Prints one JSON object a line: {"text", "ids", "special", "decoded", "skipped"}: the ids without and
-with what the post-processor adds, and the texts that the latter decode to, with and without special
-tokens. Special tokens spelt out in a text are not looked for, as if a user had written it.
+`random` makes COUNT texts of all kinds of Unicode, `every` texts that hold every character in turn.
+Prints a JSON object a line for every file and text: {"text", "ids", "special", "decoded",
+"skipped"}: the ids without and with what the post-processor adds, and the texts that the latter
+decode to, with and without special tokens. Special tokens spelt out in a text are not looked for,
+as if a user had written it.
 """
 
 import json
@@ -66,24 +68,35 @@ def random_texts(seed, count):
         yield "".join(piece(rng) for _ in range(rng.randint(1, 20)))
 
 
+def texts_of_every_character():
+    blocks = list(range(0, 0x32400, 256)) + list(range(0xE0000, 0xE0200, 256)) + [0x10FF00]
+    for start in blocks:
+        text = "".join(chr(c) for c in range(start, start + 256) if not 0xD800 <= c < 0xE000)
+        if text:
+            yield text
+
+
 def main():
-    if sys.argv[1] == "texts":
-        texts = random_texts(int(sys.argv[2]), int(sys.argv[3]))
+    if sys.argv[1] == "random":
+        texts = list(random_texts(int(sys.argv[2]), int(sys.argv[3])))
+        files = sys.argv[4:]
     else:
-        texts = [json.loads(line) for line in sys.stdin]
-    tokenizer = Tokenizer.from_file(sys.argv[-1])
-    tokenizer.encode_special_tokens = True
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    for text in texts:
-        special = tokenizer.encode(text).ids
-        print(json.dumps({
-            "text": text,
-            "ids": tokenizer.encode(text, add_special_tokens=False).ids,
-            "special": special,
-            "decoded": tokenizer.decode(special, skip_special_tokens=False),
-            "skipped": tokenizer.decode(special, skip_special_tokens=True),
-        }))
+        texts = list(texts_of_every_character())
+        files = sys.argv[2:]
+    for file in files:
+        tokenizer = Tokenizer.from_file(file)
+        tokenizer.encode_special_tokens = True
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        for text in texts:
+            special = tokenizer.encode(text).ids
+            print(json.dumps({
+                "text": text,
+                "ids": tokenizer.encode(text, add_special_tokens=False).ids,
+                "special": special,
+                "decoded": tokenizer.decode(special, skip_special_tokens=False),
+                "skipped": tokenizer.decode(special, skip_special_tokens=True),
+            }))
 
 
 main()

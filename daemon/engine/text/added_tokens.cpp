@@ -130,14 +130,11 @@ AddedTokens AddedTokens::parse(const JsonNode& node, const Normalizer& normalize
 void AddedTokens::index(const Normalizer& normalizer) {
   MatchState state;
   const auto add = [&](std::size_t i) {
-    const AddedToken& token = tokens_[i];
-    if (!token.normalized) {
-      raw_.add(token.content, i);
-      return;
-    }
+    AddedToken& token = tokens_[i];
     TracedText content{token.content, ""};
-    normalizer.apply(content, state);
-    normalized_.add(content.bytes, i);
+    if (token.normalized) normalizer.apply(content, state);
+    token.decoded = std::move(content.bytes);
+    (token.normalized ? normalized_ : raw_).add(token.decoded, i);
   };
   // Special ones first, as they win where two tokens have one normal form.
   for (const bool special : {true, false}) {

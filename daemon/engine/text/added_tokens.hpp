@@ -19,6 +19,7 @@ class JsonNode;
 struct AddedToken {
   std::int32_t id = 0;
   std::string content;
+  std::string decoded;  // what it decodes to: the content, in normal form where `normalized`
   bool special = false;
   bool normalized = false;   // found in the normalised text, by its normalised content
   bool single_word = false;  // only where no word character touches it

@@ -62,6 +62,7 @@ void Bpe::insert_merge(std::int32_t left, std::int32_t right, std::uint32_t rank
 void Bpe::read_merges(const TokenizerFile& file) {
   merges_.resize(std::bit_ceil(std::max<std::size_t>(file.merges.size() * 2, 16)));
   const std::string_view text = file.merge_text;
+  std::int32_t next_id = 0;
   for (std::size_t rank = 0; rank < file.merges.size(); ++rank) {
     const TokenizerFile::Merge& merge = file.merges[rank];
     const std::string_view whole = text.substr(merge.offset, merge.left_bytes + merge.right_bytes);
@@ -76,7 +77,9 @@ void Bpe::read_merges(const TokenizerFile& file) {
     };
     const std::int32_t left = id_of(file.left(merge));
     const std::int32_t right = id_of(file.right(merge));
-    const std::int32_t merged = id_of(whole);
+    // Trainers number tokens in the order of their merges: try the next id before searching.
+    next_id = vocabulary_.token(next_id) == whole ? next_id : id_of(whole);
+    const std::int32_t merged = next_id++;
     // Of a pair that is there twice the later one counts, as in `tokenizers`.
     if (!is_special_[static_cast<std::size_t>(merged)]) {
       insert_merge(left, right, static_cast<std::uint32_t>(rank), merged);

@@ -100,7 +100,8 @@ bool property_class(std::string_view name, bool newer, CharClass& out, bool& gre
   }
   if (name == "digit") name = "Nd";
   if (std::find(kScripts.begin(), kScripts.end(), name) != kScripts.end()) {
-    out.add_items(fmt::format("\\p{{{}}}", name));
+    // The script itself; without "sc:" PCRE2 adds its script extensions.
+    out.add_items(fmt::format("\\p{{sc:{}}}", name));
     for (const ScriptRange& added : kNewerScripts) {
       if (newer && added.script == name) {
         out.add_items(range_items(added.range.first, added.range.last));

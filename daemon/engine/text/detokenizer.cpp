@@ -14,7 +14,8 @@ Detokenizer::Detokenizer(const Tokenizer& tokenizer, bool skip_special)
 
 std::string Detokenizer::push(std::int32_t id) {
   if (!tokenizer_->is_known(id) || (skip_special_ && tokenizer_->is_special(id))) return {};
-  stages_.front()->write(tokenizer_->id_to_token(id));
+  const AddedToken* const added = tokenizer_->parts_->added.find(id);
+  stages_.front()->write(added != nullptr ? added->decoded : tokenizer_->id_to_token(id));
   stages_.front()->end_token();
   return std::exchange(*out_, {});
 }

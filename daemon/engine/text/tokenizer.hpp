@@ -42,7 +42,8 @@ class Tokenizer {
   std::vector<std::int32_t> encode(std::span<const Segment> segments, bool add_special) const;
 
   // The text of tokens; ids that are not known are left out, with `skip_special` special ones too.
-  // Bytes that are not UTF-8 become U+FFFD. For streams see Detokenizer.
+  // (`tokenizers` forgets to leave out those whose normal form is not what the file has). Bytes
+  // that are not UTF-8 become U+FFFD. For streams see Detokenizer.
   std::string decode(std::span<const std::int32_t> ids, bool skip_special) const;
 
   std::optional<std::int32_t> token_to_id(std::string_view token) const;

@@ -37,16 +37,22 @@ class Vocabulary {
     std::int32_t bytes = -1;  // -1: the id is free
   };
 
+  // The hash is kept beside the id, so that a search reads other memory only where it will match.
+  struct Slot {
+    std::uint32_t hash = 0;
+    std::int32_t id = -1;  // -1: free
+  };
+
   std::string_view view(const Entry& entry) const {
     return std::string_view(arena_).substr(entry.offset, static_cast<std::size_t>(entry.bytes));
   }
   // The slot that holds `token`, or the free one where it belongs.
-  std::size_t slot(std::string_view token) const;
+  std::size_t slot(std::string_view token, std::uint64_t hash) const;
   void grow(std::size_t slots);
 
   std::string arena_;
   std::vector<Entry> by_id_;
-  std::vector<std::int32_t> slots_;  // open addressing; -1 is free; a power of two
+  std::vector<Slot> slots_;  // open addressing; a power of two
   std::size_t tokens_ = 0;
 };
 
