@@ -117,7 +117,7 @@ void Connection::respond(const Incoming& request, const json& result) {
 
 void Connection::fail(const Incoming& request, int code, const std::string& name,
                       const json& detail) {
-  const json error = {{"code", code},      {"name", name},       {"message", "fake: " + name},
+  const json error = {{"code", code},     {"name", name},      {"message", "fake: " + name},
                       {"detail", detail}, {"retryable", true}, {"retry_after_ms", 250}};
   send(packed({1, request.id, error, nullptr}));
 }
@@ -133,9 +133,14 @@ void Connection::chunk(const Incoming& request, int seq, const std::string& text
 }
 
 Incoming Connection::greet(const json& more) {
-  json features = {"lease.progress",       "generate.logprobs",   "generate.top_logprobs",
-                   "generate.penalties",   "generate.logit_bias", "generate.deadline",
-                   "call_json",            "render"};
+  json features = {"lease.progress",
+                   "generate.logprobs",
+                   "generate.top_logprobs",
+                   "generate.penalties",
+                   "generate.logit_bias",
+                   "generate.deadline",
+                   "call_json",
+                   "render"};
   for (const auto& name : more) features.push_back(name);
   Incoming hello = expect("hello");
   respond(hello, {{"protocol", 1},
@@ -150,7 +155,8 @@ Incoming Connection::greet(const json& more) {
 void Connection::grant(const Incoming& acquire) {
   json rows = json::array();
   for (const auto& model : acquire.params.at("models")) {
-    rows.push_back({{"lease", 7 + rows.size()}, {"epoch", 3}, {"model", model}, {"context_tokens", 2048}});
+    rows.push_back(
+        {{"lease", 7 + rows.size()}, {"epoch", 3}, {"model", model}, {"context_tokens", 2048}});
   }
   respond(acquire, {{"leases", rows}, {"waited_ms", 0}, {"load_ms", 0}});
 }

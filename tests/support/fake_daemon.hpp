@@ -48,9 +48,11 @@ class Connection {
 
   void send(const std::string& bytes, std::size_t piece_bytes = SIZE_MAX);
   void respond(const Incoming& request, const json& result);
-  void fail(const Incoming& request, int code, const std::string& name, const json& detail = nullptr);
+  void fail(const Incoming& request, int code, const std::string& name,
+            const json& detail = nullptr);
   void notify(const std::string& method, const json& params);
-  void chunk(const Incoming& request, int seq, const std::string& text, const json& tokens = json::array());
+  void chunk(const Incoming& request, int seq, const std::string& text,
+             const json& tokens = json::array());
 
   // Reads and answers hello with the features of this version and `more`.
   Incoming greet(const json& more = json::array());
@@ -70,8 +72,8 @@ class Connection {
   std::size_t at_ = 0;
 };
 
-// Listens on a socket of its own in a fresh folder; each script serves one connection, one after the
-// other, in a thread.
+// Listens on a socket of its own in a fresh folder; each script serves one connection, one after
+// the other, in a thread.
 class FakeDaemon {
  public:
   using Script = std::function<void(Connection&)>;

@@ -77,9 +77,10 @@ BOOST_AUTO_TEST_CASE(a_dead_socket_is_no_daemon) {
   unlink(path.c_str());
 }
 
-BOOST_AUTO_TEST_CASE(a_forbidden_socket_names_the_group, *boost::unit_test::precondition([](boost::unit_test::test_unit_id) {
-  return boost::test_tools::assertion_result(getuid() == 0);
-})) {
+BOOST_AUTO_TEST_CASE(a_forbidden_socket_names_the_group,
+                     *boost::unit_test::precondition([](boost::unit_test::test_unit_id) {
+                       return boost::test_tools::assertion_result(getuid() == 0);
+                     })) {
   FakeDaemon daemon([](Connection&) {});
   chmod(daemon.socket(), 0600);
   const pid_t child = fork();
@@ -90,7 +91,10 @@ BOOST_AUTO_TEST_CASE(a_forbidden_socket_names_the_group, *boost::unit_test::prec
     const gm_status status = gm_client_open(&options, &client);
     gm_error error = GM_ERROR_INIT;
     gm_last_error(&error);
-    _exit(dropped && status == GM_E_DENIED && std::strstr(error.message, "group gpumodel") != nullptr ? 0 : 1);
+    _exit(dropped && status == GM_E_DENIED &&
+                  std::strstr(error.message, "group gpumodel") != nullptr
+              ? 0
+              : 1);
   }
   int status = -1;
   waitpid(child, &status, 0);
@@ -154,8 +158,14 @@ BOOST_AUTO_TEST_CASE(a_newer_callers_set_field_is_unsupported) {
 }
 
 BOOST_AUTO_TEST_CASE(versions_must_meet) {
-  FakeDaemon daemon({[](Connection& c) { c.respond(c.expect("hello"), {{"protocol", 2}}); c.closes(); },
-                     [](Connection& c) { c.fail(c.expect("hello"), -23, "version"); c.closes(); }});
+  FakeDaemon daemon({[](Connection& c) {
+                       c.respond(c.expect("hello"), {{"protocol", 2}});
+                       c.closes();
+                     },
+                     [](Connection& c) {
+                       c.fail(c.expect("hello"), -23, "version");
+                       c.closes();
+                     }});
   BOOST_TEST(open_status(options_for(daemon)) == GM_E_VERSION);
   BOOST_TEST(says("protocol 2"));
   BOOST_TEST(open_status(options_for(daemon)) == GM_E_VERSION);
@@ -164,7 +174,10 @@ BOOST_AUTO_TEST_CASE(versions_must_meet) {
 
 BOOST_AUTO_TEST_CASE(a_refusal_before_hello_says_why) {
   FakeDaemon daemon([](Connection& c) {
-    c.send(packed({1, 0, {{"code", -25}, {"name", "quota"}, {"message", "64 connections are open"}}, nullptr}));
+    c.send(packed({1,
+                   0,
+                   {{"code", -25}, {"name", "quota"}, {"message", "64 connections are open"}},
+                   nullptr}));
   });
   BOOST_TEST(open_status(options_for(daemon)) == GM_E_QUOTA);
   BOOST_TEST(says("64 connections are open"));
@@ -172,7 +185,10 @@ BOOST_AUTO_TEST_CASE(a_refusal_before_hello_says_why) {
 }
 
 BOOST_AUTO_TEST_CASE(a_silent_daemon_times_out) {
-  FakeDaemon daemon([](Connection& c) { c.expect("hello"); c.closes(); });
+  FakeDaemon daemon([](Connection& c) {
+    c.expect("hello");
+    c.closes();
+  });
   gm_client_options options = options_for(daemon);
   options.timeout_ms = 50;
   BOOST_TEST(open_status(options) == GM_E_TIMEOUT);
@@ -196,8 +212,12 @@ BOOST_AUTO_TEST_CASE(an_error_comes_with_everything) {
   BOOST_TEST(error.retry_after_ms == 250u);
   char* text = nullptr;
   BOOST_TEST(gm_last_error_json(&text) == GM_OK);
-  const json expected = {{"code", -40}, {"name", "no_model"}, {"message", "fake: no_model"},
-                         {"detail", {{"near", {"concept"}}}}, {"retryable", true}, {"retry_after_ms", 250}};
+  const json expected = {{"code", -40},
+                         {"name", "no_model"},
+                         {"message", "fake: no_model"},
+                         {"detail", {{"near", {"concept"}}}},
+                         {"retryable", true},
+                         {"retry_after_ms", 250}};
   BOOST_TEST(json::parse(text) == expected);
   gm_free(text);
   // Another thread has its own.
@@ -290,9 +310,16 @@ BOOST_AUTO_TEST_CASE(models_are_listed) {
     c.greet();
     c.respond(c.expect("models"),
               {{"models",
-                {{{"name", "concept"}, {"state", "ready"}, {"architecture", "qwen2"}, {"dtype", "bf16"},
-                  {"parameters", 7000000000}, {"device_bytes", 15000000000}, {"context_tokens", 8192},
-                  {"leases", 2}, {"waiting", 1}, {"load", {{"ms", 5}}}},
+                {{{"name", "concept"},
+                  {"state", "ready"},
+                  {"architecture", "qwen2"},
+                  {"dtype", "bf16"},
+                  {"parameters", 7000000000},
+                  {"device_bytes", 15000000000},
+                  {"context_tokens", 8192},
+                  {"leases", 2},
+                  {"waiting", 1},
+                  {"load", {{"ms", 5}}}},
                  {{"name", "broken"}, {"state", "failed"}, {"dtype", nullptr}}}}});
     c.closes();
   });
@@ -350,7 +377,10 @@ BOOST_AUTO_TEST_CASE(what_the_daemon_lacks_is_not_sent) {
   BOOST_TEST(refused([](gm_request& r) { r.logprobs = 1; }));
   BOOST_TEST(refused([](gm_request& r) { r.top_logprobs = 1; }));
   BOOST_TEST(refused([](gm_request& r) { r.presence_penalty = 1; }));
-  BOOST_TEST(refused([&](gm_request& r) { r.logit_bias = &bias; r.logit_bias_count = 1; }));
+  BOOST_TEST(refused([&](gm_request& r) {
+    r.logit_bias = &bias;
+    r.logit_bias_count = 1;
+  }));
   BOOST_TEST(refused([](gm_request& r) { r.deadline_ms = 1; }));
   client.reset();
   daemon.join();

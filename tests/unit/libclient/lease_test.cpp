@@ -31,8 +31,12 @@ BOOST_AUTO_TEST_SUITE(lease)
 BOOST_AUTO_TEST_CASE(is_acquired_described_and_released) {
   FakeDaemon daemon([](Connection& c) {
     c.greet_and_grant();
-    c.respond(c.expect("lease.release"), {{"outcome", "freed"}, {"remaining_leases", 0}, {"expected_bytes", 1000},
-                                           {"freed_bytes", 990}, {"residual_bytes", 10}, {"unload_ms", 12}});
+    c.respond(c.expect("lease.release"), {{"outcome", "freed"},
+                                          {"remaining_leases", 0},
+                                          {"expected_bytes", 1000},
+                                          {"freed_bytes", 990},
+                                          {"residual_bytes", 10},
+                                          {"unload_ms", 12}});
     c.closes();
   });
   auto client = open_client(daemon);
@@ -60,7 +64,8 @@ BOOST_AUTO_TEST_CASE(is_acquired_described_and_released) {
 BOOST_AUTO_TEST_CASE(a_residual_fills_the_report) {
   FakeDaemon daemon([](Connection& c) {
     c.greet_and_grant();
-    c.fail(c.expect("lease.release"), -48, "residual", {{"outcome", "freed"}, {"residual_bytes", 77}});
+    c.fail(c.expect("lease.release"), -48, "residual",
+           {{"outcome", "freed"}, {"residual_bytes", 77}});
     c.closes();
   });
   auto client = open_client(daemon);
@@ -99,8 +104,10 @@ BOOST_AUTO_TEST_CASE(progress_reaches_on_event) {
   FakeDaemon daemon([](Connection& c) {
     c.greet();
     const Incoming request = c.expect("lease.acquire");
-    if (!request.params.at("progress").get<bool>()) throw std::runtime_error("no progress asked for");
-    c.notify("lease.progress", {{"request", request.id}, {"phase", "queued"}, {"position", 2}, {"eta_ms", 900}});
+    if (!request.params.at("progress").get<bool>())
+      throw std::runtime_error("no progress asked for");
+    c.notify("lease.progress",
+             {{"request", request.id}, {"phase", "queued"}, {"position", 2}, {"eta_ms", 900}});
     pause_ms(30);
     c.notify("lease.progress", {{"request", request.id}, {"phase", "loading"}, {"fraction", 0.5}});
     pause_ms(30);
@@ -194,7 +201,8 @@ BOOST_AUTO_TEST_CASE(giving_up_a_pending_set_cancels_it) {
     c.greet();
     const Incoming request = c.expect("lease.acquire");
     const Incoming cancel = c.expect("cancel");
-    if (cancel.params.at("request") != request.id) throw std::runtime_error("another request cancelled");
+    if (cancel.params.at("request") != request.id)
+      throw std::runtime_error("another request cancelled");
     c.fail(request, -5, "interrupted");
     if (!c.closes()) throw std::runtime_error("more than a cancel");
   });
@@ -214,13 +222,15 @@ BOOST_AUTO_TEST_CASE(a_grant_that_races_with_the_cancel_is_released) {
     c.greet();
     const Incoming request = c.expect("lease.acquire");
     c.expect("cancel");
-    c.grant(request);  // it was on its way
+    c.grant(request);                            // it was on its way
+    const Incoming models = c.expect("models");  // sent before the grant was read
     const Incoming first = c.expect("lease.release");
     const Incoming second = c.expect("lease.release");
-    if (first.params.at("lease") != 7 || second.params.at("lease") != 8) throw std::runtime_error("wrong leases");
+    if (first.params.at("lease") != 7 || second.params.at("lease") != 8)
+      throw std::runtime_error("wrong leases");
     c.release(second);
     c.release(first);
-    c.respond(c.expect("models"), {{"models", json::array()}});
+    c.respond(models, {{"models", json::array()}});
     c.closes();
   });
   auto client = open_client(daemon);

@@ -1,5 +1,5 @@
-// What each call puts on the wire, byte for byte. The expected bytes were packed by Python's msgpack
-// (use_single_float=True), not by this library's packer.
+// What each call puts on the wire, byte for byte. The expected bytes were packed by Python's
+// msgpack (use_single_float=True), not by this library's packer.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -49,7 +49,8 @@ struct Recorder {
   }
 };
 
-const char kAcquireBytes[] = "940002ad6c656173652e616371756972659181a66d6f64656c7391a7636f6e63657074";
+const char kAcquireBytes[] =
+    "940002ad6c656173652e616371756972659181a66d6f64656c7391a7636f6e63657074";
 
 }  // namespace
 
@@ -69,12 +70,14 @@ BOOST_AUTO_TEST_CASE(connection_and_reports) {
   client.reset();
   daemon.join();
   BOOST_TEST(recorder.hello ==
-             "940001a568656c6c6f9183a870726f746f636f6c01a6636c69656e74af6c69626770756d6f64656c20312e30a3617070"
+             "940001a568656c6c6f9183a870726f746f636f6c01a6636c69656e74af6c69626770756d6f64656c20312"
+             "e30a3617070"
              "a6746573746572");
   BOOST_REQUIRE(recorder.messages.size() == 2u);
   BOOST_TEST(recorder.messages[0] == "940002a66d6f64656c739180");
-  BOOST_TEST(recorder.messages[1] ==
-             "940003a963616c6c5f6a736f6e9182a66d6574686f64a6737461747573a6706172616d73a77b2261223a317d");
+  BOOST_TEST(
+      recorder.messages[1] ==
+      "940003a963616c6c5f6a736f6e9182a66d6574686f64a6737461747573a6706172616d73a77b2261223a317d");
 }
 
 BOOST_AUTO_TEST_CASE(acquire_and_release) {
@@ -97,11 +100,15 @@ BOOST_AUTO_TEST_CASE(acquire_and_release) {
   daemon.join();
   BOOST_REQUIRE(recorder.messages.size() == 3u);
   BOOST_TEST(recorder.messages[0] ==
-             "940002ad6c656173652e616371756972659186a66d6f64656c7392a7636f6e63657074ac72656c6174696f6e73686970"
-             "a7776169745f6d73cd09c4ae636f6e746578745f746f6b656e73ce00011170ad6f6e6c795f69665f7265616479c3ac77"
+             "940002ad6c656173652e616371756972659186a66d6f64656c7392a7636f6e63657074ac72656c6174696"
+             "f6e73686970"
+             "a7776169745f6d73cd09c4ae636f6e746578745f746f6b656e73ce00011170ad6f6e6c795f69665f72656"
+             "16479c3ac77"
              "6169745f666f726569676ec3a870726f6772657373c3");
-  BOOST_TEST(recorder.messages[1] == "940003ad6c656173652e72656c656173659182a56c6561736507a565706f636803");
-  BOOST_TEST(recorder.messages[2] == "940004ad6c656173652e72656c656173659182a56c6561736508a565706f636803");
+  BOOST_TEST(recorder.messages[1] ==
+             "940003ad6c656173652e72656c656173659182a56c6561736507a565706f636803");
+  BOOST_TEST(recorder.messages[2] ==
+             "940004ad6c656173652e72656c656173659182a56c6561736508a565706f636803");
 }
 
 BOOST_AUTO_TEST_CASE(text_tools) {
@@ -133,10 +140,12 @@ BOOST_AUTO_TEST_CASE(text_tools) {
   BOOST_TEST(recorder.messages[1] ==
              "940003a8746f6b656e697a659183a56c6561736507a565706f636803a474657874a668c3a96c6c6f");
   BOOST_TEST(recorder.messages[2] ==
-             "940004aa6465746f6b656e697a659183a56c6561736507a565706f636803a6746f6b656e739401cc80ce00010000ce7f"
+             "940004aa6465746f6b656e697a659183a56c6561736507a565706f636803a6746f6b656e739401cc80ce0"
+             "0010000ce7f"
              "ffffff");
-  BOOST_TEST(recorder.messages[3] ==
-             "940005a672656e6465729183a56c6561736507a565706f636803ad6d657373616765735f6a736f6ea25b5d");
+  BOOST_TEST(
+      recorder.messages[3] ==
+      "940005a672656e6465729183a56c6561736507a565706f636803ad6d657373616765735f6a736f6ea25b5d");
 }
 
 BOOST_AUTO_TEST_CASE(generations) {
@@ -199,22 +208,32 @@ BOOST_AUTO_TEST_CASE(generations) {
   }
   BOOST_REQUIRE(sent.size() == 6u);
   BOOST_TEST(sent[1] ==
-             "940003a867656e65726174659184a56c6561736507a565706f636803a670726f6d7074a44f6e6365a673747265616dc3");
-  BOOST_TEST(sent[2] ==
-             "940004a867656e657261746591de0013a56c6561736507a565706f636803a6746f6b656e739205cd012ca67374726561"
-             "6dc3aa6d61785f746f6b656e7340ab74656d7065726174757265ca3f000000a5746f705f70ca3e800000a5746f705f6b"
-             "28a56d696e5f70ca3e000000b272657065746974696f6e5f70656e616c7479ca3fc00000b070726573656e63655f7065"
-             "6e616c7479cabf800000b16672657175656e63795f70656e616c7479ca40000000aa6c6f6769745f62696173929209ca"
-             "c0200000920bcaff800000a473656564cf0000010000000000a473746f7092a10aa3454e44a86c6f6770726f6273c3ac"
-             "746f705f6c6f6770726f627302aa69676e6f72655f656f73c3ab646561646c696e655f6d73ce000186a0");
+             "940003a867656e65726174659184a56c6561736507a565706f636803a670726f6d7074a44f6e6365a6737"
+             "47265616dc3");
+  BOOST_TEST(
+      sent[2] ==
+      "940004a867656e657261746591de0013a56c6561736507a565706f636803a6746f6b656e739205cd012ca6737472"
+      "6561"
+      "6dc3aa6d61785f746f6b656e7340ab74656d7065726174757265ca3f000000a5746f705f70ca3e800000a5746f70"
+      "5f6b"
+      "28a56d696e5f70ca3e000000b272657065746974696f6e5f70656e616c7479ca3fc00000b070726573656e63655f"
+      "7065"
+      "6e616c7479cabf800000b16672657175656e63795f70656e616c7479ca40000000aa6c6f6769745f626961739292"
+      "09ca"
+      "c0200000920bcaff800000a473656564cf0000010000000000a473746f7092a10aa3454e44a86c6f6770726f6273"
+      "c3ac"
+      "746f705f6c6f6770726f627302aa69676e6f72655f656f73c3ab646561646c696e655f6d73ce000186a0");
   BOOST_TEST(sent[3] ==
-             "940005a867656e65726174659185a56c6561736507a565706f636803ad6d657373616765735f6a736f6ea27b7da67374"
+             "940005a867656e65726174659185a56c6561736507a565706f636803ad6d657373616765735f6a736f6ea"
+             "27b7da67374"
              "7265616dc3ab6a736f6e5f736368656d61a27b7d");
   BOOST_TEST(sent[4] ==
              "940006a867656e65726174659183a56c6561736507a565706f636803a670726f6d7074a44f6e6365");
-  BOOST_TEST(sent[5] ==
-             "940007a867656e65726174659183a56c6561736507a565706f636803a86d657373616765739282a4726f6c65a6737973"
-             "74656da7636f6e74656e74a942652062726965662e82a4726f6c65a475736572a7636f6e74656e74a24869");
+  BOOST_TEST(
+      sent[5] ==
+      "940007a867656e65726174659183a56c6561736507a565706f636803a86d657373616765739282a4726f6c65a673"
+      "7973"
+      "74656da7636f6e74656e74a942652062726965662e82a4726f6c65a475736572a7636f6e74656e74a24869");
 }
 
 BOOST_AUTO_TEST_CASE(bad_values_are_refused_and_not_sent) {
@@ -237,9 +256,20 @@ BOOST_AUTO_TEST_CASE(bad_values_are_refused_and_not_sent) {
   const char* empty[] = {""};
   BOOST_TEST(refused([](gm_request& r) { r.prompt = nullptr; }));
   BOOST_TEST(refused([&](gm_request& r) { r.messages_json = "[]"; }));
-  BOOST_TEST(refused([&](gm_request& r) { r.prompt = nullptr; r.tokens = tokens; r.token_count = 2; }));
-  BOOST_TEST(refused([&](gm_request& r) { r.prompt = nullptr; r.tokens = tokens; }));
-  BOOST_TEST(refused([&](gm_request& r) { r.prompt = nullptr; r.messages = half; r.message_count = 1; }));
+  BOOST_TEST(refused([&](gm_request& r) {
+    r.prompt = nullptr;
+    r.tokens = tokens;
+    r.token_count = 2;
+  }));
+  BOOST_TEST(refused([&](gm_request& r) {
+    r.prompt = nullptr;
+    r.tokens = tokens;
+  }));
+  BOOST_TEST(refused([&](gm_request& r) {
+    r.prompt = nullptr;
+    r.messages = half;
+    r.message_count = 1;
+  }));
   BOOST_TEST(refused([](gm_request& r) { r.max_tokens = 0; }));
   BOOST_TEST(refused([](gm_request& r) { r.temperature = 100.5f; }));
   BOOST_TEST(refused([&](gm_request& r) { r.temperature = nan; }));
@@ -251,13 +281,31 @@ BOOST_AUTO_TEST_CASE(bad_values_are_refused_and_not_sent) {
   BOOST_TEST(refused([](gm_request& r) { r.presence_penalty = -2.5f; }));
   BOOST_TEST(refused([](gm_request& r) { r.frequency_penalty = 2.5f; }));
   BOOST_TEST(refused([](gm_request& r) { r.seed = -2; }));
-  BOOST_TEST(refused([&](gm_request& r) { r.logit_bias = bias; r.logit_bias_count = 1; }));
-  BOOST_TEST(refused([&](gm_request& r) { r.logit_bias = bias; r.logit_bias_count = 1025; }));
-  BOOST_TEST(refused([&](gm_request& r) { r.stop = stops; r.stop_count = 1; }));
-  BOOST_TEST(refused([&](gm_request& r) { r.stop = empty; r.stop_count = 1; }));
-  BOOST_TEST(refused([&](gm_request& r) { r.stop = empty; r.stop_count = 17; }));
+  BOOST_TEST(refused([&](gm_request& r) {
+    r.logit_bias = bias;
+    r.logit_bias_count = 1;
+  }));
+  BOOST_TEST(refused([&](gm_request& r) {
+    r.logit_bias = bias;
+    r.logit_bias_count = 1025;
+  }));
+  BOOST_TEST(refused([&](gm_request& r) {
+    r.stop = stops;
+    r.stop_count = 1;
+  }));
+  BOOST_TEST(refused([&](gm_request& r) {
+    r.stop = empty;
+    r.stop_count = 1;
+  }));
+  BOOST_TEST(refused([&](gm_request& r) {
+    r.stop = empty;
+    r.stop_count = 17;
+  }));
   BOOST_TEST(refused([](gm_request& r) { r.top_logprobs = 21; }));
-  BOOST_TEST(refused([](gm_request& r) { r.json_schema = "{}"; r.regex = "a"; }));
+  BOOST_TEST(refused([](gm_request& r) {
+    r.json_schema = "{}";
+    r.regex = "a";
+  }));
   BOOST_TEST(refused([](gm_request& r) { r.struct_size = 4; }));
   char* text = nullptr;
   gm_request request = request_for("x");

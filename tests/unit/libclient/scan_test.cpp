@@ -25,7 +25,9 @@ std::string nested(std::size_t depth, char innermost = '\xc0') {
   return bytes;
 }
 
-std::string with(std::string head, std::size_t payload_bytes) { return head.append(payload_bytes, 'a'); }
+std::string with(std::string head, std::size_t payload_bytes) {
+  return head.append(payload_bytes, 'a');
+}
 
 std::string head32(unsigned char type, std::uint32_t length) {
   std::string bytes(1, static_cast<char>(type));
@@ -38,19 +40,46 @@ std::string head32(unsigned char type, std::uint32_t length) {
 BOOST_AUTO_TEST_SUITE(scan)
 
 BOOST_AUTO_TEST_CASE(every_format_has_its_length) {
-  const std::vector<std::string> values = {
-      std::string("\x00", 1), "\x7f", "\xff", "\xc0", "\xc2", "\xc3", std::string("\xcc\x01", 2),
-      std::string("\xcd\x01\x02", 3), with("\xce", 4), with("\xcf", 8),
-      "\xd0\x01", std::string("\xd1\x01\x02", 3), with("\xd2", 4),
-      with("\xd3", 8), with("\xca", 4), with("\xcb", 8),
-      "\xa3" "abc", std::string("\xd9\x02", 2) + "ab", std::string("\xda\x00\x02", 3) + "ab",
-      head32(0xdb, 2) + "ab", std::string("\xc4\x02", 2) + "ab", std::string("\xc5\x00\x02", 3) + "ab",
-      head32(0xc6, 2) + "ab", with("\xd4", 2), with("\xd5", 3),
-      with("\xd6", 5), with("\xd7", 9), with("\xd8", 17),
-      std::string("\xc7\x02", 2) + "tab", std::string("\xc8\x00\x02", 3) + "tab",
-      head32(0xc9, 2) + "tab", "\x90", "\x80", "\x92\x01\x02", "\x81\xa1k\x01",
-      std::string("\xdc\x00\x01\x05", 4), head32(0xdd, 1) + "\x05", std::string("\xde\x00\x01\x05\x06", 5),
-      head32(0xdf, 1) + "\x05\x06"};
+  const std::vector<std::string> values = {std::string("\x00", 1),
+                                           "\x7f",
+                                           "\xff",
+                                           "\xc0",
+                                           "\xc2",
+                                           "\xc3",
+                                           std::string("\xcc\x01", 2),
+                                           std::string("\xcd\x01\x02", 3),
+                                           with("\xce", 4),
+                                           with("\xcf", 8),
+                                           "\xd0\x01",
+                                           std::string("\xd1\x01\x02", 3),
+                                           with("\xd2", 4),
+                                           with("\xd3", 8),
+                                           with("\xca", 4),
+                                           with("\xcb", 8),
+                                           "\xa3"
+                                           "abc",
+                                           std::string("\xd9\x02", 2) + "ab",
+                                           std::string("\xda\x00\x02", 3) + "ab",
+                                           head32(0xdb, 2) + "ab",
+                                           std::string("\xc4\x02", 2) + "ab",
+                                           std::string("\xc5\x00\x02", 3) + "ab",
+                                           head32(0xc6, 2) + "ab",
+                                           with("\xd4", 2),
+                                           with("\xd5", 3),
+                                           with("\xd6", 5),
+                                           with("\xd7", 9),
+                                           with("\xd8", 17),
+                                           std::string("\xc7\x02", 2) + "tab",
+                                           std::string("\xc8\x00\x02", 3) + "tab",
+                                           head32(0xc9, 2) + "tab",
+                                           "\x90",
+                                           "\x80",
+                                           "\x92\x01\x02",
+                                           "\x81\xa1k\x01",
+                                           std::string("\xdc\x00\x01\x05", 4),
+                                           head32(0xdd, 1) + "\x05",
+                                           std::string("\xde\x00\x01\x05\x06", 5),
+                                           head32(0xdf, 1) + "\x05\x06"};
   for (const std::string& value : values) {
     gmi_scan scan;
     BOOST_TEST_CONTEXT("first byte " << (value[0] & 0xff)) {
@@ -64,7 +93,8 @@ BOOST_AUTO_TEST_CASE(every_format_has_its_length) {
 }
 
 BOOST_AUTO_TEST_CASE(goes_on_where_it_stopped) {
-  const std::string bytes = packed({1, 7, nullptr, {{"text", std::string(300, 'x')}, {"tokens", {1, 2, 300}}}});
+  const std::string bytes =
+      packed({1, 7, nullptr, {{"text", std::string(300, 'x')}, {"tokens", {1, 2, 300}}}});
   gmi_scan scan;
   gmi_scan_reset(&scan);
   for (std::size_t size = 0; size < bytes.size(); ++size) {
@@ -83,8 +113,10 @@ BOOST_AUTO_TEST_CASE(limits_are_exact) {
   BOOST_TEST(scan_whole(nested(GMI_MESSAGE_DEPTH, '\x90'), &scan) == GMI_SCAN_INVALID);
   const std::string nils(GMI_CONTAINER_ELEMENTS + 1, '\xc0');
   BOOST_TEST(scan_whole(head32(0xdd, GMI_CONTAINER_ELEMENTS) + nils, &scan) == GMI_SCAN_DONE);
-  BOOST_TEST(scan_whole(head32(0xdd, GMI_CONTAINER_ELEMENTS + 1) + nils, &scan) == GMI_SCAN_INVALID);
-  BOOST_TEST(scan_whole(head32(0xdf, GMI_CONTAINER_ELEMENTS) + nils + nils, &scan) == GMI_SCAN_DONE);
+  BOOST_TEST(scan_whole(head32(0xdd, GMI_CONTAINER_ELEMENTS + 1) + nils, &scan) ==
+             GMI_SCAN_INVALID);
+  BOOST_TEST(scan_whole(head32(0xdf, GMI_CONTAINER_ELEMENTS) + nils + nils, &scan) ==
+             GMI_SCAN_DONE);
   const std::uint32_t most = GMI_MESSAGE_BYTES - 5;
   BOOST_TEST(scan_whole(head32(0xdb, most), &scan) == GMI_SCAN_MORE);
   BOOST_TEST(scan_whole(head32(0xdb, most + 1), &scan) == GMI_SCAN_INVALID);
@@ -94,7 +126,8 @@ BOOST_AUTO_TEST_CASE(claims_are_refused_before_they_arrive) {
   gmi_scan scan;
   for (unsigned char type : {0xdb, 0xc6, 0xc9, 0xdd, 0xdf}) {
     BOOST_TEST(scan_whole(head32(type, 0xffffffffu), &scan) == GMI_SCAN_INVALID);
-    BOOST_TEST(scan_whole(std::string("\x91").append(head32(type, 0x04000000u)), &scan) == GMI_SCAN_INVALID);
+    BOOST_TEST(scan_whole(std::string("\x91").append(head32(type, 0x04000000u)), &scan) ==
+               GMI_SCAN_INVALID);
   }
   BOOST_TEST(scan_whole("\xc1", &scan) == GMI_SCAN_INVALID);
   BOOST_TEST(scan.fault != nullptr);
@@ -103,7 +136,8 @@ BOOST_AUTO_TEST_CASE(claims_are_refused_before_they_arrive) {
 
 BOOST_AUTO_TEST_CASE(values_of_many_containers_add_up) {
   std::string bytes = "\x95";
-  for (int i = 0; i < 5; ++i) bytes += head32(0xdd, GMI_CONTAINER_ELEMENTS) + std::string(GMI_CONTAINER_ELEMENTS, '\xc0');
+  for (int i = 0; i < 5; ++i)
+    bytes += head32(0xdd, GMI_CONTAINER_ELEMENTS) + std::string(GMI_CONTAINER_ELEMENTS, '\xc0');
   gmi_scan scan;
   BOOST_TEST(scan_whole(bytes, &scan) == GMI_SCAN_INVALID);
 }
