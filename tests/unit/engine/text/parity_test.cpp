@@ -14,7 +14,7 @@ namespace {
 // The tokenizer of the demo model, where $GPUMODEL_DEMO_MODEL says where that is.
 std::string demo_tokenizer() {
   const char* const folder = std::getenv("GPUMODEL_DEMO_MODEL");
-  return folder != nullptr ? std::string(folder) + "/tokenizer.json" : "";
+  return folder != nullptr && *folder != '\0' ? std::string(folder) + "/tokenizer.json" : "";
 }
 
 struct has_demo_model {
