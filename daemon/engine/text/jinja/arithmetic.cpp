@@ -142,17 +142,16 @@ Value repeat(Runtime& runtime, const Value& sequence, std::int64_t count) {
     if (times != 0 && string.text.size() > runtime.limits().string_bytes / times)
       runtime.check_string(std::numeric_limits<std::size_t>::max());
     TextBuilder builder(runtime);
-    if (!string.text.empty())
-      for (std::size_t n = 0; n < times; ++n) {
-        runtime.step();
-        builder.append(string.text);
-      }
+    if (!string.text.empty()) {
+      runtime.step(times / 8);
+      for (std::size_t n = 0; n < times; ++n) builder.append(string.text);
+    }
     return runtime.string(builder.take(), string.markup);
   }
   const Values& items = sequence.get<SequenceData>().items;
   if (times != 0 && items.size() > runtime.limits().elements / times)
     runtime.check_elements(std::numeric_limits<std::size_t>::max());
-  runtime.step(items.size() * times / 4);
+  if (!items.empty()) runtime.step(items.size() * times / 4);
   Values repeated;
   repeated.reserve(items.size() * times);
   if (!items.empty())

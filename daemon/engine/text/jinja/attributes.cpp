@@ -69,7 +69,7 @@ bool python_attribute(Runtime& runtime, const Value& object, const std::string& 
       else if (name == "step")
         found = Value::integer(range.step);
       else if (name == "stop")
-        found = Value::integer(range.start + range.step * range.length);
+        found = Value::integer(range.stop);
       else
         break;
       return true;
@@ -187,7 +187,7 @@ std::int64_t slice_bound(Runtime& runtime, const Value& bound, std::int64_t size
 }
 
 struct SlicePlan {
-  std::int64_t start, step, count;
+  std::int64_t start, stop, step, count;
 };
 
 SlicePlan plan_slice(Runtime& runtime, std::int64_t size, const Value& start, const Value& stop,
@@ -207,7 +207,7 @@ SlicePlan plan_slice(Runtime& runtime, std::int64_t size, const Value& start, co
   std::int64_t count = 0;
   if (by > 0 && to > from) count = (to - from + by - 1) / by;
   if (by < 0 && to < from) count = (from - to - by - 1) / -by;
-  return {from, by, count};
+  return {from, to, by, count};
 }
 
 Value slice_string(Runtime& runtime, const StringData& string, const SlicePlan& plan) {
@@ -238,6 +238,25 @@ Value slice_string(Runtime& runtime, const StringData& string, const SlicePlan& 
 
 }  // namespace
 
+namespace {
+
+Value slice_range(Runtime& runtime, const RangeData& range, const SlicePlan& plan) {
+  // Bounds that lie beyond the range's own can overflow.
+  const auto at = [&](std::int64_t index) {
+    std::int64_t value = 0;
+    if (__builtin_mul_overflow(range.step, index, &value) ||
+        __builtin_add_overflow(range.start, value, &value))
+      runtime.fail("a range does not fit 64 bits");
+    return value;
+  };
+  std::int64_t step = 0;
+  if (__builtin_mul_overflow(range.step, plan.step, &step))
+    runtime.fail("a range does not fit 64 bits");
+  return runtime.range(at(plan.start), at(plan.stop), step);
+}
+
+}  // namespace
+
 Value get_slice(Runtime& runtime, const Value& object, const Value& start, const Value& stop,
                 const Value& step) {
   runtime.step();
@@ -256,10 +275,7 @@ Value get_slice(Runtime& runtime, const Value& object, const Value& start, const
   const SlicePlan plan = plan_slice(runtime, size, start, stop, step);
   if (object.is(Type::kString)) return slice_string(runtime, object.get<StringData>(), plan);
   if (object.is(Type::kRange)) {
-    const auto& range = object.get<RangeData>();
-    const std::int64_t first = range.start + range.step * plan.start;
-    const std::int64_t by = range.step * plan.step;
-    return runtime.range(first, first + by * plan.count, by);
+    return slice_range(runtime, object.get<RangeData>(), plan);
   }
   const Values& items = object.get<SequenceData>().items;
   Values part;

@@ -79,9 +79,16 @@ Interpreter::Flow Interpreter::perform(const SetBlock& node) {
   return Flow::kNext;
 }
 
+void Interpreter::print_string(const Value& value) {
+  if (!value.is(Type::kString))
+    runtime_.fail(
+        fmt::format("a filter or call block must give a string, not {}", type_name(value)));
+  out_->append(value.get<StringData>().text);
+}
+
 Interpreter::Flow Interpreter::perform(const FilterBlock& node) {
   const Value text = runtime_.string(capture(*node.body, scope_));
-  append_text(runtime_, *out_, apply_filters(*node.filter, text));
+  print_string(apply_filters(*node.filter, text));
   return Flow::kNext;
 }
 
@@ -112,6 +119,15 @@ Interpreter::Flow Interpreter::perform(const For& node) {
   return Flow::kNext;
 }
 
+// Jinja passes on what a filtered loop with several targets took apart: tuples.
+Value Interpreter::unpacked(const Target& target, const Value& value) {
+  if (!target.is_tuple) return value;
+  Values parts = iterate(runtime_, value);
+  for (std::size_t at = 0; at < std::min(parts.size(), target.items.size()); ++at)
+    parts[at] = unpacked(target.items[at], parts[at]);
+  return runtime_.tuple(std::move(parts));
+}
+
 void Interpreter::run_loop(const For& node, Values items, std::int64_t depth0) {
   auto loop = std::make_shared<LoopData>();
   runtime_.adopt(*loop, 1, items.size() * sizeof(Value));
@@ -119,9 +135,10 @@ void Interpreter::run_loop(const For& node, Values items, std::int64_t depth0) {
   loop->depth0 = depth0;
   const ScopePtr outer = scope_;
   if (node.condition) {
-    loop->accept = [this, &node, outer](const Value& item) {
+    loop->accept = [this, &node, outer](Value& item) {
       runtime_.step();
       const Swap<ScopePtr> scope(scope_, std::make_shared<Scope>(outer));
+      item = unpacked(node.target, item);
       assign(node.target, item);
       return truthy(runtime_, evaluate(*node.condition));
     };
@@ -248,7 +265,7 @@ Interpreter::Flow Interpreter::perform(const CallBlock& node) {
   const Value callee = evaluate(*syntax.callee);
   CallArguments arguments = evaluate_arguments(syntax.arguments);
   arguments.keywords.emplace_back("caller", make_macro(node.caller));
-  append_text(runtime_, *out_, call(callee, arguments));
+  print_string(call(callee, arguments));
   return Flow::kNext;
 }
 

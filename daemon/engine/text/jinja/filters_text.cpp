@@ -119,9 +119,10 @@ Value truncate_filter(Runtime& runtime, const Value& value, CallArguments& given
   if (limit < end_length)
     runtime.fail(fmt::format("expected length >= {}, got {}", end_length, limit));
   if (leeway < 0) runtime.fail(fmt::format("expected leeway >= 0, got {}", leeway));
+  // Python measures before it cuts, so that anything short passes.
+  const auto size = static_cast<std::int64_t>(length(runtime, value));
+  if (size - leeway <= limit) return value;
   const OriginText& text = require_string(runtime, value, "truncate");
-  const auto length = static_cast<std::int64_t>(value.get<StringData>().length);
-  if (length - leeway <= limit) return value;
   std::size_t cut = 0;
   for (std::int64_t n = 0; n < limit - end_length; ++n) cut += decode_at(text.bytes(), cut).bytes;
   runtime.step_bytes(text.size());

@@ -68,6 +68,9 @@ class Interpreter {
   Flow perform(const Break&) { return Flow::kBreak; }
   Flow perform(const Continue&) { return Flow::kContinue; }
   void assign(const Target& target, const Value& value);
+  // The result of a filter or call block, which Jinja does not turn into a string.
+  void print_string(const Value& value);
+  Value unpacked(const Target& target, const Value& value);
   // What `body` prints, in a scope of its own within `outer`.
   OriginText capture(const Body& body, const ScopePtr& outer);
   Value make_macro(const MacroSyntax& syntax);

@@ -6,7 +6,7 @@ namespace gpumodel::engine::text::jinja {
 
 std::optional<Value> LoopData::take() {
   while (next_item < items.size()) {
-    const Value item = items[next_item++];
+    Value item = items[next_item++];
     if (!accept || accept(item)) return item;
   }
   return std::nullopt;

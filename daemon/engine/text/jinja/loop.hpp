@@ -14,7 +14,8 @@ namespace gpumodel::engine::text::jinja {
 struct LoopData : Object {
   Values items;
   std::size_t next_item = 0;
-  std::function<bool(const Value&)> accept;  // the loop's `if`; empty: all
+  // The loop's `if`, which may rewrite the item; empty: all are taken.
+  std::function<bool(Value&)> accept;
   std::optional<Value> ahead;
   std::optional<Value> current;
   std::optional<Value> previous;

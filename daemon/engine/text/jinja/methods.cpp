@@ -37,31 +37,35 @@ Value strip_method(Runtime& runtime, const Value& self, CallArguments& given) {
   return like(runtime, self, strip(runtime, text_of(self), arguments.string(0), side));
 }
 
-Value strings_list(Runtime& runtime, std::vector<OriginText> parts) {
+Value strings_list(Runtime& runtime, const Value& self, std::vector<OriginText> parts) {
   Values items;
-  for (OriginText& part : parts) items.push_back(runtime.string(std::move(part)));
+  for (OriginText& part : parts) items.push_back(like(runtime, self, std::move(part)));
   return runtime.list(std::move(items));
 }
 
 template <bool from_right>
 Value split_method(Runtime& runtime, const Value& self, CallArguments& given) {
   const Arguments arguments(runtime, "split", given, {"sep", "maxsplit"});
-  return strings_list(runtime, split(runtime, text_of(self), arguments.string(0),
-                                     arguments.integer(1, -1), from_right));
+  return strings_list(
+      runtime, self,
+      split(runtime, text_of(self), arguments.string(0), arguments.integer(1, -1), from_right));
 }
 
 Value split_lines_method(Runtime& runtime, const Value& self, CallArguments& given) {
   const Arguments arguments(runtime, "splitlines", given, {"keepends"});
-  return strings_list(runtime, split_lines(runtime, text_of(self), arguments.flag(0, false)));
+  return strings_list(runtime, self, split_lines(runtime, text_of(self), arguments.flag(0, false)));
 }
 
 Value replace_method(Runtime& runtime, const Value& self, CallArguments& given) {
   // Python before 3.13 takes no keywords here.
   if (!given.keywords.empty()) runtime.fail("str.replace() takes no keyword arguments");
   const Arguments arguments(runtime, "replace", given, {"old", "new", "count"}, 2);
-  return like(runtime, self,
-              replace(runtime, text_of(self), *arguments.string(0, false),
-                      *arguments.string(1, false), arguments.integer(2, -1)));
+  OriginText to = *arguments.string(1, false);
+  if (self.get<StringData>().markup && !arguments[1].get<StringData>().markup)
+    to = escape_html(runtime, to);
+  return like(
+      runtime, self,
+      replace(runtime, text_of(self), *arguments.string(0, false), to, arguments.integer(2, -1)));
 }
 
 Value join_method(Runtime& runtime, const Value& self, CallArguments& given) {
@@ -73,7 +77,8 @@ Value join_method(Runtime& runtime, const Value& self, CallArguments& given) {
       runtime.fail(
           fmt::format("sequence item {}: expected str instance, {} found", at, type_name(item)));
     if (at++ != 0) out.append(text_of(self));
-    out.append(text_of(item));
+    const bool escapes = self.get<StringData>().markup && !item.get<StringData>().markup;
+    out.append(escapes ? escape_html(runtime, text_of(item)) : text_of(item));
     runtime.step();
   }
   return like(runtime, self, out.take());
@@ -182,13 +187,13 @@ Value partition_method(Runtime& runtime, const Value& self, CallArguments& given
   if (mark.empty()) runtime.fail("empty separator");
   runtime.step_bytes(text.size());
   const std::size_t at = from_right ? text.bytes().rfind(mark) : text.bytes().find(mark);
-  const Value empty = runtime.string(std::string_view{});
+  const Value empty = like(runtime, self, {});
   if (at == std::string::npos)
     return from_right ? runtime.tuple({empty, empty, self}) : runtime.tuple({self, empty, empty});
   const std::size_t after = at + mark.size();
-  return runtime.tuple({runtime.string(text.substr(0, at)),
-                        runtime.string(text.substr(at, mark.size())),
-                        runtime.string(text.substr(after, text.size() - after))});
+  return runtime.tuple({like(runtime, self, text.substr(0, at)),
+                        like(runtime, self, text.substr(at, mark.size())),
+                        like(runtime, self, text.substr(after, text.size() - after))});
 }
 
 template <char align>

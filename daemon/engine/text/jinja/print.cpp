@@ -80,9 +80,8 @@ void append_dict_items(Runtime& runtime, TextBuilder& out, const DictData& dict)
 }
 
 std::string range_repr(const RangeData& range) {
-  const std::int64_t stop = range.start + range.step * range.length;
-  return range.step == 1 ? fmt::format("range({}, {})", range.start, stop)
-                         : fmt::format("range({}, {}, {})", range.start, stop, range.step);
+  return range.step == 1 ? fmt::format("range({}, {})", range.start, range.stop)
+                         : fmt::format("range({}, {}, {})", range.start, range.stop, range.step);
 }
 
 }  // namespace
@@ -117,6 +116,7 @@ std::string real_repr(double value) {
 
 void append_repr(Runtime& runtime, TextBuilder& out, const Value& value) {
   runtime.step();
+  const Runtime::Descent descent(runtime);  // a namespace can hold itself
   switch (value.type()) {
     case Type::kUndefined:
       return append_plain(out, "Undefined");
@@ -154,12 +154,7 @@ void append_repr(Runtime& runtime, TextBuilder& out, const Value& value) {
       for (const auto& [name, attribute] : value.get<NamespaceData>().attributes) {
         append_plain(out, fmt::format("{}'{}': ", first ? "" : ", ", name));
         first = false;
-        // A namespace can hold itself, which no depth of values bounds.
-        if (attribute.is(Type::kNamespace)) {
-          append_plain(out, "<Namespace {...}>");
-        } else {
-          append_repr(runtime, out, attribute);
-        }
+        append_repr(runtime, out, attribute);
       }
       return append_plain(out, "}>");
     }

@@ -167,6 +167,7 @@ Value Runtime::range(std::int64_t start, std::int64_t stop, std::int64_t step) {
   auto data = std::make_shared<RangeData>();
   adopt(*data, 0, 0);
   data->start = start;
+  data->stop = stop;
   data->step = step;
   data->length = static_cast<std::int64_t>(length);
   return Value::object(Type::kRange, std::move(data));

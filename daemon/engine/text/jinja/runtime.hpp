@@ -54,6 +54,22 @@ class Runtime {
   Value cycler(Values items);
   Value make_namespace();
 
+  // One level of a walk through values that namespaces may have tied into a cycle; throws at a
+  // bound.
+  class Descent {
+   public:
+    explicit Descent(Runtime& runtime) : runtime_(runtime) {
+      runtime_.check_depth(runtime_.descents_ + 1);
+      ++runtime_.descents_;
+    }
+    ~Descent() { --runtime_.descents_; }
+    Descent(const Descent&) = delete;
+    Descent& operator=(const Descent&) = delete;
+
+   private:
+    Runtime& runtime_;
+  };
+
   // For objects that other files make: depth checked and charged.
   template <class T>
   void adopt(T& object, unsigned depth, std::size_t bytes) {
@@ -69,6 +85,7 @@ class Runtime {
 
   const TemplateLimits limits_;
   std::uint64_t steps_ = 0;
+  unsigned descents_ = 0;
   std::size_t live_bytes_ = 0;
   // Namespaces are the only objects that can be part of a cycle or of an endless chain: they live
   // until the render ends, so that no destructor recurses, and are then emptied one by one.

@@ -84,6 +84,8 @@ bool is_escaped(Runtime& runtime, const Value& value, CallArguments& given) {
 template <class Function, Function (*Find)(std::string_view)>
 bool is_known(Runtime& runtime, const Value& value, CallArguments& given) {
   Arguments(runtime, "test", given, {});
+  if (value.is(Type::kList) || value.is(Type::kDict))
+    runtime.fail(fmt::format("unhashable type: '{}'", type_name(value)));
   return value.is(Type::kString) && Find(value.get<StringData>().text.bytes()) != nullptr;
 }
 

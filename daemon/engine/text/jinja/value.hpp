@@ -1,6 +1,7 @@
 // The values of the template language: Python's, as far as chat templates can see them.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -9,7 +10,6 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "engine/text/jinja/origin_text.hpp"
@@ -78,49 +78,46 @@ struct Object {
 class Value {
  public:
   Value() = default;  // undefined, without a name
-  static Value none() { return Value(Type::kNone, std::monostate{}); }
-  static Value boolean(bool value) { return Value(Type::kBool, value); }
+  static Value none() { return Value(Type::kNone, 0); }
+  static Value boolean(bool value) { return Value(Type::kBool, value ? 1 : 0); }
   static Value integer(std::int64_t value) { return Value(Type::kInt, value); }
-  static Value real(double value) { return Value(Type::kFloat, value); }
+  static Value real(double value) {
+    return Value(Type::kFloat, std::bit_cast<std::int64_t>(value));
+  }
   static Value object(Type type, std::shared_ptr<Object> data) {
-    return Value(type, std::move(data));
+    Value value(type, 0);
+    value.object_ = std::move(data);
+    return value;
   }
 
   Type type() const noexcept { return type_; }
   bool is(Type type) const noexcept { return type_ == type; }
-  bool is_number() const noexcept {
-    return type_ == Type::kBool || type_ == Type::kInt || type_ == Type::kFloat;
-  }
-  bool is_integral() const noexcept { return type_ == Type::kBool || type_ == Type::kInt; }
+  bool is_number() const noexcept { return is_integral() || is(Type::kFloat); }
+  bool is_integral() const noexcept { return is(Type::kBool) || is(Type::kInt); }
 
-  bool as_bool() const { return std::get<bool>(data_); }
+  bool as_bool() const noexcept { return number_ != 0; }
   // Of an int or a bool.
-  std::int64_t as_int() const {
-    return is(Type::kBool) ? std::int64_t{as_bool()} : std::get<std::int64_t>(data_);
-  }
+  std::int64_t as_int() const noexcept { return number_; }
   // Of any number.
-  double as_real() const {
-    return is(Type::kFloat) ? std::get<double>(data_) : static_cast<double>(as_int());
+  double as_real() const noexcept {
+    return is(Type::kFloat) ? std::bit_cast<double>(number_) : static_cast<double>(number_);
   }
 
   // The object behind it; the caller has checked type().
   template <class T>
   T& get() const {
-    return static_cast<T&>(*std::get<std::shared_ptr<Object>>(data_));
+    return static_cast<T&>(*object_);
   }
   // nullptr for what needs no object.
-  const Object* identity() const noexcept {
-    const auto* data = std::get_if<std::shared_ptr<Object>>(&data_);
-    return data == nullptr ? nullptr : data->get();
-  }
-  unsigned depth() const noexcept { return identity() == nullptr ? 0 : identity()->depth; }
+  const Object* identity() const noexcept { return object_.get(); }
+  unsigned depth() const noexcept { return object_ == nullptr ? 0 : object_->depth; }
 
  private:
-  using Data = std::variant<std::monostate, bool, std::int64_t, double, std::shared_ptr<Object>>;
-  Value(Type type, Data data) : type_(type), data_(std::move(data)) {}
+  Value(Type type, std::int64_t number) : type_(type), number_(number) {}
 
   Type type_ = Type::kUndefined;
-  Data data_;
+  std::int64_t number_ = 0;  // of a number; a float's bits
+  std::shared_ptr<Object> object_;
 };
 
 using Values = std::vector<Value>;
@@ -151,6 +148,7 @@ struct DictData : Object {
 
 struct RangeData : Object {
   std::int64_t start = 0;
+  std::int64_t stop = 0;
   std::int64_t step = 1;
   std::int64_t length = 0;
 };

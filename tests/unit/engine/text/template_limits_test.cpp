@@ -16,7 +16,7 @@ std::string repeated(const std::string& text, std::size_t count) {
 }
 
 // Limits at which even a build with sanitizers gives up within a moment.
-const TemplateLimits kSmall{.steps = 300'000,
+const TemplateLimits kSmall{.steps = 3'000'000,
                             .depth = 400,
                             .output_bytes = 1 << 20,
                             .string_bytes = 1 << 20,
@@ -106,7 +106,7 @@ BOOST_AUTO_TEST_CASE(malformed_templates_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(deep_nesting_is_refused) {
-  for (const std::size_t depth : {1000, 200'000}) {
+  for (const std::size_t depth : {1000, 80'000}) {
     fails("{{ " + repeated("(", depth) + "1" + repeated(")", depth) + " }}", "nested deeper");
     fails("{{ " + repeated("[", depth) + repeated("]", depth) + " }}", "nested deeper");
     fails("{{ " + repeated("{1:", depth) + "1" + repeated("}", depth) + " }}", "nested deeper");
@@ -123,8 +123,11 @@ BOOST_AUTO_TEST_CASE(deep_nesting_is_refused) {
   }
   fails(repeated("{% if 1 %}", 30'000), "nested deeper");
   fails(repeated("{% for a in b %}", 30'000), "nested deeper");
-  fails("{% for " + repeated("(", 10'000) + "a in b %}{% endfor %}", "nested deeper");
-  BOOST_TEST(rendered("{{ 1" + repeated(" ~ 1", 20'000) + " }}", {}, kSmall).size() == 20'001u);
+  fails("{% for " + repeated("(", 10'000) + "a" + repeated(")", 10'000) + " in b %}{% endfor %}",
+        "nested deeper");
+  BOOST_TEST(
+      rendered("{{ 1" + repeated(" ~ 1", 20'000) + " }}", ordered_json::object(), kSmall).size() ==
+      20'001u);
 }
 
 BOOST_AUTO_TEST_CASE(deep_recursion_is_refused) {
@@ -151,15 +154,15 @@ BOOST_AUTO_TEST_CASE(deep_values_are_refused_or_harmless) {
       "loop.changed %}{% endfor %}"
       "{% endfor %}{% for i in range(9) %}{{ ns.x([ns]) }}{% endfor %}{{ 1 // 0 }}",
       "zero");
-  BOOST_TEST(rendered(chain + "namespace(x=ns.x)" + end, {}, kSmall) == "done");
+  BOOST_TEST(rendered(chain + "namespace(x=ns.x)" + end, ordered_json::object(), kSmall) == "done");
   BOOST_TEST(rendered("{% set ns = namespace(x=0) %}{% for i in range(3000) %}{% set old = ns.x "
                       "%}{% macro m() %}{{ old }}{% endmacro %}"
                       "{% set ns.x = m %}{% endfor %}done",
-                      {}, kSmall) == "done");
+                      ordered_json::object(), kSmall) == "done");
   BOOST_TEST(
       rendered(
           "{% set ns = namespace() %}{% set ns.x = ns %}{% set ns.y = [ns] %}{{ ns.x.x.y|length }}",
-          {}, kSmall) == "1");
+          ordered_json::object(), kSmall) == "1");
   fails("{% set ns = namespace() %}{% set ns.y = [ns] %}{{ ns }}");
 }
 
@@ -176,7 +179,8 @@ BOOST_AUTO_TEST_CASE(growth_is_refused) {
   fails("{{ 9**9**9 }}", "64 bits");
   fails("{{ -(-9223372036854775807 - 1) }}", "64 bits");
   fails("{{ (-9223372036854775807 - 1) // -1 }}", "64 bits");
-  BOOST_TEST(rendered("{{ (-9223372036854775807 - 1) % -1 }}", {}, kSmall) == "0");
+  BOOST_TEST(rendered("{{ (-9223372036854775807 - 1) % -1 }}", ordered_json::object(), kSmall) ==
+             "0");
   fails("{{ '%1000000000d' % 1 }}", "format asks");
   fails("{{ '%.1000000000f' % 1 }}", "format asks");
   fails("{{ '{:1000000000}'.format(1) }}", "format asks");
@@ -195,7 +199,8 @@ BOOST_AUTO_TEST_CASE(growth_is_refused) {
       "endfor %}",
       "longer than");
   fails(
-      "{% set ns = namespace(l=[]) %}{% for i in range(99) %}{% set ns.l = ns.l + ['a' * 1000000] "
+      "{% set ns = namespace(l=[]) %}{% for i in range(99) %}{% set ns.l = ns.l + "
+      "['0123456789abcdef' * 62500] "
       "%}{% endfor %}",
       "values take");
   fails(
