@@ -104,7 +104,7 @@ void Engine::lost(const std::string& reason) {
 
 void Engine::load(const wire::LoadParams& params) {
   const core::ResidentId resident{params.weights};
-  if (!link_) return;  // it was just lost, and with it the load
+  if (!link_ || link_->is_over()) return;  // it was just lost, and with it the load
   loads_[resident] = link_->request("load", params, [this, resident](const EngineAnswer& answer) {
     loads_.erase(resident);
     if (!answer.error) {
@@ -123,7 +123,7 @@ void Engine::cancel_load(core::ResidentId resident) {
 }
 
 void Engine::unload(core::ResidentId resident) {
-  if (!link_) return;
+  if (!link_ || link_->is_over()) return;
   wire::UnloadParams params;
   params.weights = resident.value;
   link_->request("unload", params, [this, resident](const EngineAnswer& answer) {
@@ -141,7 +141,7 @@ void Engine::unload(core::ResidentId resident) {
 std::optional<std::uint32_t> Engine::generate(const wire::EngineGenerateParams& params,
                                               EngineLink::OnAnswer on_answer,
                                               EngineLink::OnChunk on_chunk) {
-  if (!link_ || !is_ready_) return std::nullopt;
+  if (!link_ || !is_ready_ || link_->is_over()) return std::nullopt;
   return link_->request("generate", params, std::move(on_answer), std::move(on_chunk));
 }
 

@@ -114,6 +114,7 @@ void EngineLink::finish() {
     return;
   }
   grace_.cancel();
+  is_over_ = true;
   const auto alive = alive_.watch();
   const auto owed = std::move(owed_);
   owed_.clear();

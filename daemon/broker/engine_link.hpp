@@ -41,7 +41,8 @@ class EngineLink final : private FrameStream::Handler {
              Handler& handler);
 
   pid_t pid() const { return process_->pid(); }
-  std::size_t owed() const { return owed_.size(); }
+  // It has ended, and what it owes is being answered: ask nothing more.
+  bool is_over() const { return is_over_; }
 
   // Sends a request; the answer comes from the loop, never from within this call, and is
   // `engine_lost` where the engine dies first. Returns the request's id, for cancel.
@@ -82,6 +83,7 @@ class EngineLink final : private FrameStream::Handler {
   std::unordered_map<std::uint32_t, Owed> owed_;
   std::uint32_t next_id_ = 1;
   bool stream_ended_ = false;
+  bool is_over_ = false;
   std::string why_;                  // we killed it
   std::optional<std::string> exit_;  // how the process ended
   Alive alive_;

@@ -17,7 +17,7 @@ Probe::Probe(asio::io_context& io, const DaemonClock& clock, const Log& log, std
       restart_timer_(io) {}
 
 bool Probe::ensure_running() {
-  if (link_) return true;
+  if (link_) return !link_->is_over();
   if (waiting_) return false;
   try {
     link_ = std::make_unique<EngineLink>(io_, program_, std::vector<std::string>{"--probe"},
@@ -38,21 +38,16 @@ void Probe::refuse(EngineLink::OnAnswer on_answer) {
   }));
 }
 
-void Probe::arm() {
-  answer_timer_.expires_after(answer_limit_);
+void Probe::watch_oldest() {
+  if (sent_.empty()) {
+    answer_timer_.cancel();
+    return;
+  }
+  answer_timer_.expires_at(sent_.begin()->second + answer_limit_);
   answer_timer_.async_wait(alive_.guard([this](const boost::system::error_code& error) {
     if (!error && link_)
-      link_->kill(fmt::format("it answered nothing for {} ms", answer_limit_.count()));
+      link_->kill(fmt::format("it owes an answer for {} ms", answer_limit_.count()));
   }));
-}
-
-// Every answer gives it the time anew for what it still owes.
-void Probe::answered() {
-  if (link_ && link_->owed() != 0) {
-    arm();
-  } else {
-    answer_timer_.cancel();
-  }
 }
 
 void Probe::on_engine_end(const std::string& how) {

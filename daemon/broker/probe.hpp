@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -13,9 +14,8 @@ namespace gpumodel::broker {
 
 class Probe final : private EngineLink::Handler {
  public:
-  // `answer_limit`: a probe that owes something and answers nothing for so long is killed. Then,
-  // and whenever it is lost, what it owes is answered with `engine_lost`, and a new one is started
-  // after a back-off.
+  // `answer_limit`: a probe that owes an answer for longer is killed. Then, and whenever it is
+  // lost, what it owes is answered with `engine_lost`, and a new one is started after a back-off.
   Probe(asio::io_context& io, const DaemonClock& clock, const Log& log, std::string program,
         std::chrono::milliseconds answer_limit);
 
@@ -23,12 +23,15 @@ class Probe final : private EngineLink::Handler {
   template <class Params>
   void request(std::string_view method, const Params& params, EngineLink::OnAnswer on_answer) {
     if (!ensure_running()) return refuse(std::move(on_answer));
+    const std::uint64_t number = ++last_;
+    sent_.emplace(number, std::chrono::steady_clock::now());
     link_->request(method, params,
-                   [this, on_answer = std::move(on_answer)](const EngineAnswer& answer) {
-                     answered();
+                   [this, number, on_answer = std::move(on_answer)](const EngineAnswer& answer) {
+                     sent_.erase(number);
+                     watch_oldest();
                      on_answer(answer);
                    });
-    if (link_->owed() == 1) arm();
+    if (sent_.size() == 1) watch_oldest();
   }
 
   // Called when a probe runs again after a loss.
@@ -41,8 +44,7 @@ class Probe final : private EngineLink::Handler {
   void on_engine_end(const std::string& how) override;
   void lost(const std::string& reason);
   void refuse(EngineLink::OnAnswer on_answer);
-  void answered();
-  void arm();
+  void watch_oldest();
 
   asio::io_context& io_;
   const DaemonClock& clock_;
@@ -54,6 +56,8 @@ class Probe final : private EngineLink::Handler {
   asio::steady_timer restart_timer_;
   Backoff backoff_{/*gives_up=*/false};
   bool waiting_ = false;  // for the back-off
+  std::uint64_t last_ = 0;
+  std::map<std::uint64_t, SteadyTime> sent_;  // what is owed, in the order it was sent
   std::function<void()> on_restart_;
   Alive alive_;
 };

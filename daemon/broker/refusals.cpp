@@ -64,7 +64,8 @@ Error to_error(const Refusal& refusal, const Catalog& catalog) {
     case Refusal::Code::busy:
       return Error(
           Code::busy,
-          fmt::format("{} was not granted within the time given; wait longer, or try again", model));
+          fmt::format("{} was not granted within the time given; wait longer, or try again",
+                      model));
     case Refusal::Code::lease_lost:
       return Error(Code::lease_lost,
                    "no such lease on this connection any more; acquire a new one");

@@ -7,6 +7,18 @@
 #include "broker/listener.hpp"
 
 namespace gpumodel::broker {
+namespace {
+
+wire::Error refusal_of(const std::system_error& error) {
+  if (error.code() == std::errc::too_many_files_open ||
+      error.code() == std::errc::too_many_files_open_in_system)
+    return wire::Error(wire::Code::quota,
+                       "the daemon has no room for another connection now; try again later");
+  return wire::Error(wire::Code::denied,
+                     "the kernel does not say who connects; connect from a running process");
+}
+
+}  // namespace
 
 Sessions::Sessions(asio::io_context& io, const Log& log, const LimitsConfig& limits)
     : io_(io), log_(log), limits_(limits) {}
@@ -17,7 +29,7 @@ void Sessions::admit(UniqueFd socket) {
     peer = read_peer(socket.get());
   } catch (const std::system_error& error) {
     log_.warning("connection refused: its peer cannot be told", {{"REASON", error.what()}});
-    return;
+    return refuse_connection(socket.get(), refusal_of(error));
   }
   const auto count = connections_.find(peer.uid);
   if ((count != connections_.end() ? count->second : 0) >= limits_.connections) {

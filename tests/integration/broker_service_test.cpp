@@ -173,6 +173,18 @@ BOOST_AUTO_TEST_CASE(an_engine_with_nothing_resident_stops_after_its_grace) {
   BOOST_TEST(peer.acquire("m").model == "m");
 }
 
+BOOST_AUTO_TEST_CASE(without_an_engine_program_the_daemon_serves_degraded) {
+  model("m", "{}");
+  ::unlink(path("bin/gpumodel-engine").c_str());
+  start();
+  auto peer = client();
+  const Answer answer = peer.ask("lease.acquire", wire::AcquireParams{{"m"}});
+  BOOST_REQUIRE(answer.failed());
+  BOOST_TEST((answer.error().code == Code::device));
+  BOOST_TEST(log().find("it could not be executed") != std::string::npos);
+  BOOST_TEST(status().devices.at(0).state == "failed");
+}
+
 #ifndef __SANITIZE_ADDRESS__
 BOOST_AUTO_TEST_CASE(an_idle_broker_stays_small) {
   model("m", "{}");

@@ -2,6 +2,7 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "support/daemon_fixture.hpp"
@@ -100,6 +101,43 @@ BOOST_AUTO_TEST_CASE(a_user_has_sixty_four_connections) {
   BOOST_TEST((wire::decode_error(frame.error).code == Code::quota));
   BOOST_TEST(surplus.reaches_end());
   peers.pop_back();
+  BOOST_TEST(eventually([&] {
+    try {
+      return client().hello().protocol == 1;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(a_connection_without_a_descriptor_for_it_is_refused_in_words) {
+  start("[limits]\nconnections = 1000\n");
+  auto first = client();
+  first.hello();
+  const rlimit few{24, 24};
+  BOOST_REQUIRE(::prlimit(pid(), RLIMIT_NOFILE, &few, nullptr) == 0);
+  std::vector<WireClient> peers;
+  bool refused = false;
+  for (int i = 0; i < 30 && !refused; ++i) {
+    peers.push_back(client());
+    WireClient& probe = peers.back();
+    std::string hello;
+    wire::append_request(hello, 5, "hello", wire::HelloParams{});
+    try {
+      probe.send_bytes(hello);
+    } catch (const std::system_error&) {
+      // Closed already; what it was told can still be read.
+    }
+    const wire::Frame frame = probe.read_frame();
+    if (frame.error.type == msgpack::type::NIL) continue;
+    refused = true;
+    BOOST_TEST(frame.id == 0u);
+    BOOST_TEST((wire::decode_error(frame.error).code == Code::quota));
+    BOOST_TEST(probe.reaches_end());
+  }
+  BOOST_TEST(refused);
+  BOOST_TEST(first.call<broker::status::Status>("status", wire::Empty{}).schema == 1);
+  peers.clear();
   BOOST_TEST(eventually([&] {
     try {
       return client().hello().protocol == 1;
