@@ -5,6 +5,11 @@
 #include "client.h"
 #include "lease.h"
 
+enum { GMI_ACQUIRE_MODELS = 16 }; /* at most, in one request */
+
+/* What comes for a lease.acquire: the grant makes its leases HELD, anything else FAILED. */
+extern const gmi_pending_ops gmi_acquire_ops;
+
 struct gmi_acquire {
   gmi_pending pending;
   unsigned references; /* the table's, each pending lease's, the event's */

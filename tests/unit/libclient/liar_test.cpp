@@ -201,11 +201,12 @@ BOOST_AUTO_TEST_CASE(chunks_that_do_not_fit) {
        {"top_tokens", {1}},
        {"top_logprobs", {1, 2}}},
       {{"seq", 0}, {"tokens", {1}}, {"logprobs", {-1}}, {"top_tokens", {1, 2}}}};
-  for (json chunk : chunks) {
+  for (const json& chunk : chunks) {
     FakeDaemon daemon([&](Connection& c) {
       c.greet_and_grant();
-      chunk["request"] = c.expect("generate").id;
-      c.notify("generate.chunk", chunk);
+      json params = chunk;
+      params["request"] = c.expect("generate").id;
+      c.notify("generate.chunk", params);
       c.closes();
     });
     auto client = open_client(daemon);
