@@ -18,15 +18,13 @@ using test::Finished;
 
 namespace {
 
-struct has_demo_model {
-  boost::test_tools::assertion_result operator()(boost::unit_test::test_unit_id) const {
-    const char* folder = std::getenv("GPUMODEL_DEMO_MODEL");
-    boost::test_tools::assertion_result found(folder != nullptr && *folder != '\0' &&
-                                              std::filesystem::exists(std::string(folder) + "/config.json"));
-    if (!found) found.message() << "no demo model; run tools/setup";
-    return found;
-  }
-};
+boost::test_tools::assertion_result has_demo_model(boost::unit_test::test_unit_id) {
+  const char* folder = std::getenv("GPUMODEL_DEMO_MODEL");
+  boost::test_tools::assertion_result found(folder != nullptr && *folder != '\0' &&
+                                            std::filesystem::exists(std::string(folder) + "/config.json"));
+  if (!found) found.message() << "no demo model; run tools/setup";
+  return found;
+}
 
 // gpumodeld with concept, relationship and attribute; one for the whole suite, since every test leaves it
 // as it found it: nothing leased, nothing loaded.
@@ -82,7 +80,8 @@ class Daemon {
     return json::parse(done.out).at("error");
   }
   json model(const std::string& name) const {
-    for (const json& row : ask({"status"}).at("models"))
+    const json status = ask({"status"});
+    for (const json& row : status.at("models"))
       if (row.at("name") == name) return row;
     throw std::runtime_error("no row for " + name);
   }
@@ -99,7 +98,10 @@ Daemon& daemon() {
 
 std::string comma_list(const json& tokens) {
   std::string out;
-  for (const json& token : tokens) out += (out.empty() ? "" : ",") + token.dump();
+  for (const json& token : tokens) {
+    if (!out.empty()) out += ',';
+    out += token.dump();
+  }
   return out;
 }
 
@@ -107,7 +109,7 @@ const char* const kQuestion = R"([{"role": "user", "content": "What is the capit
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(real_model_test, *boost::unit_test::precondition(has_demo_model()))
+BOOST_AUTO_TEST_SUITE(real_model_test, *boost::unit_test::precondition(has_demo_model))
 
 BOOST_AUTO_TEST_CASE(the_pipeline_runs_and_gives_the_memory_back) {
   const Finished done = test::run({test::program("pipeline")}, "", daemon().environment());
