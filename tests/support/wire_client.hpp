@@ -34,6 +34,8 @@ struct Answer {
 class WireClient {
  public:
   explicit WireClient(const std::string& socket_path);
+  // Takes over a connected socket.
+  explicit WireClient(int connected_fd) : fd_(connected_fd) {}
   ~WireClient();
   WireClient(WireClient&& other) noexcept;
   WireClient(const WireClient&) = delete;

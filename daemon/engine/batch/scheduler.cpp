@@ -71,8 +71,7 @@ void Scheduler::admit() {
 }
 
 void Scheduler::schedule_prompts() {
-  std::size_t rows = limits_.rows - step_.size();
-  if (!step_.empty()) rows = std::min(rows, limits_.mixed_prompt_rows);
+  std::size_t rows = std::min(limits_.rows - step_.size(), limits_.prompt_rows);
   const std::size_t decodes = step_.size();
   for (Sequence* sequence : running_) {
     if (rows == 0) return;

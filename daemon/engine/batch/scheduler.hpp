@@ -25,8 +25,9 @@ namespace gpumodel::engine::batch {
 struct StepLimits {
   std::size_t rows = 512;       // tokens in one step
   std::size_t logit_rows = 64;  // also the most sequences that run
-  std::size_t mixed_prompt_rows =
-      128;  // prompt tokens in a step where others decode: bounds their wait
+  // Prompt tokens in one step: what others wait for their next token, and a cancellation takes
+  // effect. A constant, so that the same request is cut, and rounded, the same way every time.
+  std::size_t prompt_rows = 128;
 };
 
 // One sequence's part of a step: tokens [computed, computed + tokens) of it.

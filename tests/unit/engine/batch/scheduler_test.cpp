@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_SUITE(scheduler)
 
 BOOST_AUTO_TEST_CASE(a_long_prompt_runs_in_chunks_and_samples_once) {
   PagePool pool(100);
-  Scheduler scheduler(pool, {.rows = 64, .logit_rows = 8, .mixed_prompt_rows = 16});
+  Scheduler scheduler(pool, {.rows = 100, .logit_rows = 8, .prompt_rows = 64});
   Sequence sequence(pool, 0, prompt_of(150));
   scheduler.add(sequence);
   std::vector<std::size_t> chunks;
@@ -49,9 +49,9 @@ BOOST_AUTO_TEST_CASE(a_long_prompt_runs_in_chunks_and_samples_once) {
   BOOST_TEST(pool.used_pages() == 0);
 }
 
-BOOST_AUTO_TEST_CASE(decodes_go_first_and_prompts_get_less_beside_them) {
+BOOST_AUTO_TEST_CASE(decodes_go_first_and_prompts_get_what_is_left) {
   PagePool pool(100);
-  Scheduler scheduler(pool, {.rows = 64, .logit_rows = 8, .mixed_prompt_rows = 16});
+  Scheduler scheduler(pool, {.rows = 17, .logit_rows = 8, .prompt_rows = 32});
   Sequence first(pool, 0, prompt_of(10));
   Sequence second(pool, 0, prompt_of(40));
   scheduler.add(first);
@@ -68,7 +68,7 @@ BOOST_AUTO_TEST_CASE(decodes_go_first_and_prompts_get_less_beside_them) {
 
 BOOST_AUTO_TEST_CASE(preempts_the_youngest_and_readmits_it_first) {
   PagePool pool(4);
-  Scheduler scheduler(pool, {.rows = 512, .logit_rows = 8, .mixed_prompt_rows = 128});
+  Scheduler scheduler(pool, {.rows = 512, .logit_rows = 8, .prompt_rows = 128});
   Sequence old(pool, 0, prompt_of(kPageTokens - 1));
   Sequence young(pool, 0, prompt_of(kPageTokens - 1));
   Sequence late(pool, 0, prompt_of(1));
@@ -108,7 +108,7 @@ struct Simulation {
 
   Simulation(unsigned seed, std::int32_t context, std::int32_t pages)
       : random(seed),
-        limits{.rows = 96, .logit_rows = 6, .mixed_prompt_rows = 32},
+        limits{.rows = 96, .logit_rows = 6, .prompt_rows = 32},
         context_tokens(context),
         pool(pages),
         scheduler(pool, limits) {}
@@ -205,7 +205,7 @@ BOOST_AUTO_TEST_CASE(loses_and_starves_nobody_under_random_load) {
 
 BOOST_AUTO_TEST_CASE(the_oldest_always_goes_on) {
   PagePool pool(static_cast<std::int32_t>(pages_for(200)));
-  Scheduler scheduler(pool, {.rows = 64, .logit_rows = 4, .mixed_prompt_rows = 32});
+  Scheduler scheduler(pool, {.rows = 64, .logit_rows = 4, .prompt_rows = 32});
   Sequence oldest(pool, 0, prompt_of(10));
   scheduler.add(oldest);
   std::vector<std::unique_ptr<Sequence>> others;
