@@ -12,7 +12,7 @@
 
 namespace gpumodel::test {
 
-inline constexpr std::chrono::milliseconds kPatience{20'000};
+inline constexpr std::chrono::milliseconds kPatience{120'000};
 
 // Polls until `holds`; false where kPatience passes first.
 bool eventually(const std::function<bool()>& holds);
