@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import sys
 import warnings
 
@@ -273,7 +274,7 @@ def cases(arguments):
             template, values = Grammar(rng).template(), context(rng)
             line = render(template, values)
             # Of the many that fail, a few are enough. What prints an address no comparison can know.
-            if " at 0x" in line.get("output", "") or ("error" in line and rng.random() < 0.9):
+            if re.search("0x7|object", line.get("output", ""), re.IGNORECASE) or ("error" in line and rng.random() < 0.9):
                 continue
             count -= 1
             yield template, values

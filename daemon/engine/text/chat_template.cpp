@@ -31,7 +31,7 @@ TemplateError::TemplateError(int line, const std::string& reason)
 ChatTemplate ChatTemplate::parse(std::string_view source) {
   if (source.size() > kMaxSourceBytes)
     throw TemplateError(0, fmt::format("the template is larger than {} bytes", kMaxSourceBytes));
-  return ChatTemplate(std::make_shared<const jinja::Body>(jinja::parse_template(source)));
+  return ChatTemplate(std::make_shared<const jinja::Block>(jinja::parse_template(source)));
 }
 
 std::vector<Segment> ChatTemplate::render(const nlohmann::ordered_json& context,

@@ -19,7 +19,7 @@
 namespace gpumodel::engine::text {
 
 namespace jinja {
-struct Statement;
+struct Block;
 }
 
 // A parsed template. Immutable, cheap to copy, and safe to render from several threads at once.
@@ -41,9 +41,8 @@ class ChatTemplate {
                               const TemplateLimits& limits = {}) const;
 
  private:
-  explicit ChatTemplate(std::shared_ptr<const std::vector<jinja::Statement>> body)
-      : body_(std::move(body)) {}
-  std::shared_ptr<const std::vector<jinja::Statement>> body_;
+  explicit ChatTemplate(std::shared_ptr<const jinja::Block> body) : body_(std::move(body)) {}
+  std::shared_ptr<const jinja::Block> body_;
 };
 
 }  // namespace gpumodel::engine::text

@@ -103,6 +103,14 @@ struct Expression {
 struct Statement;
 using Body = std::vector<Statement>;
 
+// A body with a scope of its own.
+struct Block {
+  Body statements;
+  // Names that are undefined here until assigned, whatever the surroundings call so:
+  // scope_analysis.hpp.
+  std::vector<std::string> hidden;
+};
+
 // What an assignment writes to: a name, an attribute of a namespace, or a tuple of targets.
 struct Target {
   std::string name;
@@ -114,7 +122,7 @@ struct Target {
 struct MacroSyntax {
   std::string name;                                               // empty for a call block's body
   std::vector<std::pair<std::string, ExpressionPtr>> parameters;  // with their defaults, or null
-  std::unique_ptr<Body> body;
+  std::unique_ptr<Block> body;
   // Whether the body mentions these names, and so takes what they stand for.
   bool uses_caller = false, uses_varargs = false, uses_kwargs = false;
 };
@@ -133,17 +141,17 @@ struct Set {
 struct SetBlock {
   Target target;
   ExpressionPtr filter;
-  std::unique_ptr<Body> body;
+  std::unique_ptr<Block> body;
 };
 struct FilterBlock {
   ExpressionPtr filter;
-  std::unique_ptr<Body> body;
+  std::unique_ptr<Block> body;
 };
 struct For {
   Target target;
   ExpressionPtr iterable, condition;  // condition may be null
   bool recursive;
-  std::unique_ptr<Body> body, otherwise;
+  std::unique_ptr<Block> body, otherwise;
 };
 struct If {
   std::vector<std::pair<ExpressionPtr, std::unique_ptr<Body>>> branches;
@@ -158,12 +166,12 @@ struct CallBlock {
 };
 struct With {
   std::vector<std::pair<Target, ExpressionPtr>> bindings;
-  std::unique_ptr<Body> body;
+  std::unique_ptr<Block> body;
 };
 // A body with a scope of its own: {% generation %} and {% block %}, whose scope sees only the
 // template's outermost names.
 struct Scoped {
-  std::unique_ptr<Body> body;
+  std::unique_ptr<Block> body;
   bool from_root;
 };
 struct Break {};

@@ -29,8 +29,12 @@ Values Interpreter::evaluate_all(const ExpressionList& expressions) {
 
 Value Interpreter::visit(const Name& node) {
   const Value* found = scope_->find(runtime_, node.name);
-  return found != nullptr ? *found
-                          : runtime_.undefined(fmt::format("'{}' is undefined", node.name));
+  // A name that its scope hides is undefined without a name yet.
+  const bool hidden =
+      found != nullptr && found->is(Type::kUndefined) && found->identity() == nullptr;
+  return found != nullptr && !hidden
+             ? *found
+             : runtime_.undefined(fmt::format("'{}' is undefined", node.name));
 }
 
 Value Interpreter::visit(const ListDisplay& node) {

@@ -12,11 +12,22 @@ namespace gpumodel::engine::text::jinja {
 Interpreter::Interpreter(Runtime& runtime, std::shared_ptr<Scope> context)
     : runtime_(runtime), root_(std::make_shared<Scope>(std::move(context))), scope_(root_) {}
 
-OriginText Interpreter::run(const Body& body) {
+OriginText Interpreter::run(const Block& root) {
+  hide(root, *root_);
   TextBuilder out(runtime_, runtime_.limits().output_bytes);
   const Swap<TextBuilder*> output(out_, &out);
-  execute(body);
+  execute(root.statements);
   return out.take();
+}
+
+void Interpreter::hide(const Block& block, Scope& scope) {
+  for (const std::string& name : block.hidden) scope.variables.emplace_back(name, Value());
+}
+
+Interpreter::ScopePtr Interpreter::open(const Block& block, const ScopePtr& outer) {
+  auto scope = std::make_shared<Scope>(outer);
+  hide(block, *scope);
+  return scope;
 }
 
 Interpreter::Flow Interpreter::execute(const Body& body) {
@@ -64,16 +75,16 @@ Interpreter::Flow Interpreter::perform(const Set& node) {
   return Flow::kNext;
 }
 
-OriginText Interpreter::capture(const Body& body, const ScopePtr& outer) {
+OriginText Interpreter::capture(const Block& block) {
   TextBuilder out(runtime_);
   const Swap<TextBuilder*> output(out_, &out);
-  const Swap<ScopePtr> scope(scope_, std::make_shared<Scope>(outer));
-  execute(body);
+  const Swap<ScopePtr> scope(scope_, open(block, scope_));
+  execute(block.statements);
   return out.take();
 }
 
 Interpreter::Flow Interpreter::perform(const SetBlock& node) {
-  Value text = runtime_.string(capture(*node.body, scope_));
+  Value text = runtime_.string(capture(*node.body));
   if (node.filter) text = apply_filters(*node.filter, text);
   assign(node.target, text);
   return Flow::kNext;
@@ -87,14 +98,14 @@ void Interpreter::print_string(const Value& value) {
 }
 
 Interpreter::Flow Interpreter::perform(const FilterBlock& node) {
-  const Value text = runtime_.string(capture(*node.body, scope_));
+  const Value text = runtime_.string(capture(*node.body));
   print_string(apply_filters(*node.filter, text));
   return Flow::kNext;
 }
 
 Interpreter::Flow Interpreter::perform(const Scoped& node) {
-  const Swap<ScopePtr> scope(scope_, std::make_shared<Scope>(node.from_root ? root_ : scope_));
-  return execute(*node.body);
+  const Swap<ScopePtr> scope(scope_, open(*node.body, node.from_root ? root_ : scope_));
+  return execute(node.body->statements);
 }
 
 Interpreter::Flow Interpreter::perform(const If& node) {
@@ -104,12 +115,12 @@ Interpreter::Flow Interpreter::perform(const If& node) {
 }
 
 Interpreter::Flow Interpreter::perform(const With& node) {
-  auto inner = std::make_shared<Scope>(scope_);
+  auto inner = open(*node.body, scope_);
   Values values;
   for (const auto& binding : node.bindings) values.push_back(evaluate(*binding.second));
   const Swap<ScopePtr> scope(scope_, std::move(inner));
   for (std::size_t at = 0; at < values.size(); ++at) assign(node.bindings[at].first, values[at]);
-  return execute(*node.body);
+  return execute(node.body->statements);
 }
 
 // ---- loops --------------------------------------------------------------------------------------
@@ -174,16 +185,17 @@ void Interpreter::run_iterations(const For& node, LoopData& loop, const Value& l
       inner->variables.clear();
     else
       inner = std::make_shared<Scope>(outer);
+    hide(*node.body, *inner);
     scope_ = inner;
     scope_->variables.emplace_back("loop", loop_value);
     assign(node.target, *loop.current);
-    const Flow flow = execute(*node.body);
+    const Flow flow = execute(node.body->statements);
     scope_ = outer;
     if (flow == Flow::kBreak) break;
   }
   if (loop.index0 < 0 && node.otherwise) {
-    scope_ = std::make_shared<Scope>(outer);
-    execute(*node.otherwise);
+    scope_ = open(*node.otherwise, outer);
+    execute(node.otherwise->statements);
   }
 }
 
@@ -205,9 +217,9 @@ Value Interpreter::call_macro(const MacroSyntax& syntax, const ScopePtr& closure
   const Swap<int> line(runtime_.line, runtime_.line);
   TextBuilder out(runtime_);
   const Swap<TextBuilder*> output(out_, &out);
-  const Swap<ScopePtr> scope(scope_, std::make_shared<Scope>(closure));
+  const Swap<ScopePtr> scope(scope_, open(*syntax.body, closure));
   bind_parameters(syntax, given);
-  execute(*syntax.body);
+  execute(syntax.body->statements);
   return runtime_.string(out.take());
 }
 

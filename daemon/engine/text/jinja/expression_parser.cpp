@@ -381,7 +381,8 @@ ExpressionPtr ExpressionParser::subscript(ExpressionPtr object) {
 ExpressionPtr ExpressionParser::subscript_brackets(ExpressionPtr object, int line) {
   ExpressionPtr start;
   if (!cursor_.current().is_operator(":")) {
-    if (cursor_.current().is_operator("]")) cursor_.fail("a subscript is empty");
+    if (cursor_.skip_operator("]"))  // Jinja takes a[] for a[()]
+      return make(line, Subscript{std::move(object), make(line, TupleDisplay{})});
     start = expression();
     if (cursor_.current().is_operator(",")) {  // obj[a, b] is obj[(a, b)]
       TupleDisplay index;

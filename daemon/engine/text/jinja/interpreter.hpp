@@ -19,7 +19,7 @@ class Interpreter {
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
 
-  OriginText run(const Body& body);
+  OriginText run(const Block& root);
 
  private:
   enum class Flow { kNext, kBreak, kContinue };
@@ -67,12 +67,15 @@ class Interpreter {
   Flow perform(const Scoped& node);
   Flow perform(const Break&) { return Flow::kBreak; }
   Flow perform(const Continue&) { return Flow::kContinue; }
+  // A scope within `outer`, with what the block hides.
+  static ScopePtr open(const Block& block, const ScopePtr& outer);
+  static void hide(const Block& block, Scope& scope);
   void assign(const Target& target, const Value& value);
   // The result of a filter or call block, which Jinja does not turn into a string.
   void print_string(const Value& value);
   Value unpacked(const Target& target, const Value& value);
   // What `body` prints, in a scope of its own within `outer`.
-  OriginText capture(const Body& body, const ScopePtr& outer);
+  OriginText capture(const Block& block);
   Value make_macro(const MacroSyntax& syntax);
   Value call_macro(const MacroSyntax& syntax, const ScopePtr& closure, CallArguments& given);
   void bind_parameters(const MacroSyntax& syntax, CallArguments& given);

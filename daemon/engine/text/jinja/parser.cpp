@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/text/jinja/scope_analysis.hpp"
 #include "engine/text/template_error.hpp"
 
 namespace gpumodel::engine::text::jinja {
@@ -63,7 +64,7 @@ class StatementParser {
  public:
   explicit StatementParser(std::vector<Token> tokens)
       : cursor_(std::move(tokens)), expressions_(cursor_) {}
-  Body run();
+  Block run();
 
  private:
   using Names = std::initializer_list<std::string_view>;
@@ -71,10 +72,10 @@ class StatementParser {
   Body statements(Names ends);
   // The rest of an opening tag, and the body up to one of `ends`.
   std::unique_ptr<Body> block(Names ends);
+  std::unique_ptr<Block> scope(Names ends);
   // The same for a body that ends one way only and is a scope of its own.
-  std::unique_ptr<Body> scoped_block(std::string_view end);
+  std::unique_ptr<Block> scoped_block(std::string_view end);
   void statement(Body& body);
-  bool assignment_statement(const std::string& tag, Statement& statement);
   [[noreturn]] void fail_unknown_tag(const std::string& tag);
 
   void set(Statement& statement);
@@ -115,10 +116,11 @@ class Restore {
   T old_;
 };
 
-Body StatementParser::run() {
-  Body body = statements({});
+Block StatementParser::run() {
+  Block root{statements({}), {}};
   expressions_.check_unknown();
-  return body;
+  analyze_scopes(root);
+  return root;
 }
 
 Body StatementParser::statements(Names ends) {
@@ -161,9 +163,13 @@ std::unique_ptr<Body> StatementParser::block(Names ends) {
   return std::make_unique<Body>(statements(ends));
 }
 
-std::unique_ptr<Body> StatementParser::scoped_block(std::string_view end) {
+std::unique_ptr<Block> StatementParser::scope(Names ends) {
+  return std::make_unique<Block>(Block{std::move(*block(ends)), {}});
+}
+
+std::unique_ptr<Block> StatementParser::scoped_block(std::string_view end) {
   const Restore<bool> strict(expressions_.lenient, false);
-  auto body = block({end});
+  auto body = scope({end});
   cursor_.next();
   return body;
 }
@@ -271,10 +277,10 @@ For StatementParser::for_loop() {
   loop.recursive = cursor_.skip_name("recursive");
   {
     const Restore<unsigned> inside(loops_, loops_ + 1);
-    loop.body = block({"else", "endfor"});
+    loop.body = scope({"else", "endfor"});
   }
   if (cursor_.next().text == "else") {
-    loop.otherwise = block({"endfor"});
+    loop.otherwise = scope({"endfor"});
     cursor_.next();
   }
   return loop;
@@ -398,6 +404,6 @@ Scoped StatementParser::block_tag() {
 
 }  // namespace
 
-Body parse_template(std::string_view source) { return StatementParser(tokenize(source)).run(); }
+Block parse_template(std::string_view source) { return StatementParser(tokenize(source)).run(); }
 
 }  // namespace gpumodel::engine::text::jinja

@@ -13,7 +13,7 @@ namespace gpumodel::engine::text::jinja {
 
 // Throws TemplateError with the line. Nesting is bounded, in recursion and in the tree that comes
 // out.
-Body parse_template(std::string_view source);
+Block parse_template(std::string_view source);
 
 // The token stream that both halves of the parser share.
 class TokenCursor {

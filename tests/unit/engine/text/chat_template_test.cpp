@@ -114,6 +114,29 @@ BOOST_AUTO_TEST_CASE(unknown_filters_in_branches_fail_only_when_taken) {
                     TemplateError);
 }
 
+// What Python's Jinja2 renders for each, with {"x": "X"}: it compiles a scope to a function, whose
+// local variables are undefined until assigned.
+BOOST_AUTO_TEST_CASE(scopes_hide_names_that_they_assign_later) {
+  const ordered_json context = {{"x", "X"}};
+  BOOST_TEST(rendered("{{ x }}{% set x = 1 %}{{ x }}", context) == "X1");
+  BOOST_TEST(rendered("{% for i in [1, 2] %}{{ x }}{% endfor %}{% set x = 1 %}{{ x }}", context) ==
+             "1");
+  BOOST_TEST(rendered("{% for i in [1, 2] %}{{ x }}{% set x = i %}{{ x }}{% endfor %}{{ x }}",
+                      context) == "X1X2X");
+  BOOST_TEST(rendered("{% for i in [1, 2] %}{% set x = i %}{{ x }}{% endfor %}{{ x }}", context) ==
+             "12X");
+  BOOST_TEST(rendered("{% macro m() %}[{{ x }}]{% endmacro %}{{ m() }}{% set x = 1 %}{{ m() }}",
+                      context) == "[][1]");
+  BOOST_TEST(rendered("{% set x %}<{{ x }}>{% endset %}{{ x }}", context) == "<>");
+  BOOST_TEST(rendered("{% if false %}{% set x = 1 %}{% endif %}{{ x }}", context) == "X");
+  BOOST_TEST(
+      rendered("{% for i in [1] %}{{ x }}{% endfor %}{% if true %}{% set x = 1 %}{% endif %}",
+               context) == "X");
+  BOOST_TEST(
+      rendered("{% for i in [1] %}{% for j in [1] %}{{ x }}{% endfor %}{% set x = 2 %}{% endfor %}",
+               context) == "");
+}
+
 BOOST_AUTO_TEST_CASE(formats_the_current_time) {
   const std::string year = rendered("{{ strftime_now('%Y') }}");
   BOOST_TEST(year.size() == 4u);
