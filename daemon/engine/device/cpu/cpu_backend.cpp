@@ -68,8 +68,8 @@ class CpuBackend final : public Backend {
     for (const SequenceRows& sequence : sequences) {
       float* first = table + sequence.first_row * head_dim;
       for (std::int64_t i = 0; i < half; ++i) {
-        const auto frequency =
-            static_cast<float>(std::pow(rope.theta, -2.0 * static_cast<double>(i) / head_dim));
+        const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
+        const float frequency = 1.0f / std::pow(static_cast<float>(rope.theta), exponent);
         for (std::int64_t row = 0; row < sequence.rows; ++row) {
           const float angle = static_cast<float>(sequence.position + row) * frequency;
           first[row * head_dim + i] = std::cos(angle);

@@ -23,7 +23,7 @@ struct Candidates {
   Candidates() {
     if (auto cpu = device::make_cpu_backend(3)) all.push_back(std::move(cpu));
 #ifdef GPUMODEL_WITH_ATEN
-    all.push_back(device::make_aten_backend(2));
+    all.push_back(device::make_aten_backend(1));
 #endif
     BOOST_REQUIRE(!all.empty());
   }

@@ -74,16 +74,22 @@ inline void transpose8(__m256 (&v)[8]) {
 }
 
 // panel (depth, 16) = the transpose of `rows` (1 .. 16) rows of `depth` elements; columns past
-// `rows` are zero.
+// `rows` are zero. Fetches the rows behind these: the runs are too short for the hardware to see
+// that they go on there.
 template <class Element>
 inline void unpack_panel(const Element* from, std::int64_t stride, std::int64_t rows,
                          std::int64_t depth, float* panel) {
+  constexpr std::int64_t kFetched = 64 / sizeof(Element);  // elements in a cache line
   for (std::int64_t half = 0; half < 2; ++half) {
     const std::int64_t count = rows - 8 * half < 0 ? 0 : rows - 8 * half < 8 ? rows - 8 * half : 8;
     const Element* row = from + 8 * half * stride;
     float* to = panel + 8 * half;
     std::int64_t k = 0;
     for (; k + 8 <= depth; k += 8) {
+      if (k % kFetched == 0)
+        for (int i = 0; i < 8; ++i)
+          _mm_prefetch(reinterpret_cast<const char*>(row + (kTileColumns + i) * stride + k),
+                       _MM_HINT_T1);
       __m256 v[8];
       if (count == 8) {
 #pragma GCC unroll 8
