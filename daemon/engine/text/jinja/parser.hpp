@@ -7,32 +7,13 @@
 #include <vector>
 
 #include "engine/text/jinja/ast.hpp"
-#include "engine/text/jinja/lexer.hpp"
+#include "engine/text/jinja/token_cursor.hpp"
 
 namespace gpumodel::engine::text::jinja {
 
 // Throws TemplateError with the line. Nesting is bounded, in recursion and in the tree that comes
 // out.
 Block parse_template(std::string_view source);
-
-// The token stream that both halves of the parser share.
-class TokenCursor {
- public:
-  explicit TokenCursor(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
-  const Token& current() const { return tokens_[at_]; }
-  const Token& look() const { return tokens_[std::min(at_ + 1, tokens_.size() - 1)]; }
-  const Token& next() { return at_ + 1 < tokens_.size() ? tokens_[at_++] : tokens_[at_]; }
-  bool skip_name(std::string_view name);
-  bool skip_operator(std::string_view op);
-  const Token& expect(TokenKind kind, const char* what);
-  void expect_operator(std::string_view op);
-  [[noreturn]] void fail(const std::string& reason) const;
-  [[noreturn]] void fail_unexpected(const char* wanted) const;
-
- private:
-  std::vector<Token> tokens_;
-  std::size_t at_ = 0;
-};
 
 // Expressions. Also keeps what the statements have to know about the names that they mention.
 class ExpressionParser {
