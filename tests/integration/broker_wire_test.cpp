@@ -5,6 +5,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "support/daemon_fixture.hpp"
 
 using namespace gpumodel;
@@ -110,7 +112,8 @@ BOOST_AUTO_TEST_CASE(a_user_has_sixty_four_connections) {
   }));
 }
 
-BOOST_AUTO_TEST_CASE(a_connection_without_a_descriptor_for_it_is_refused_in_words) {
+BOOST_AUTO_TEST_CASE(a_connection_without_a_descriptor_for_it_is_refused_in_words,
+                     *boost::unit_test::precondition(without_sanitizer)) {
   start("[limits]\nconnections = 1000\n");
   auto first = client();
   first.hello();
@@ -180,22 +183,24 @@ BOOST_AUTO_TEST_CASE(an_id_that_is_still_open_is_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_never_reads_its_stream_loses_it_and_memory_stays_bounded) {
-  const std::string word(64 * 1024, 'x');
-  model("m", R"({"context_tokens": 1000000, "kv_bytes_per_token": 1, "token_ms": 1})");
+  const std::string word(32 * 1024, 'x');
+  model("m", R"({"context_tokens": 1000000, "kv_bytes_per_token": 1, "token_ms": 4})");
   start();
   auto slow = client(), other = client();
   const auto before = resident_bytes(pid());
   const auto lease = slow.acquire("m");
   const auto id = slow.generate(lease, word, -1, /*stream=*/true);  // each chunk repeats the word
-  BOOST_REQUIRE(
-      eventually([&] { return resident_bytes(pid()) > before + wire::kOutputLimitBytes / 2; }));
   const auto shared = other.acquire("m");
   BOOST_TEST(other.wait(other.generate(shared, "a", 2)).result<wire::GenerateResult>().finish ==
              "length");
-  // The engine is told to stop; only then does its model have no work left, and the memory no
-  // growth.
-  for (int i = 0; i < 50; ++i) other.wait(other.generate(shared, "a", 2));
-  BOOST_TEST(resident_bytes(pid()) < before + 3 * wire::kOutputCloseBytes);
+  // Idle, though nobody has read: the engine was told to stop.
+  BOOST_REQUIRE(eventually([&] {
+    const auto leases = status().leases;
+    return std::any_of(leases.begin(), leases.end(), [&](const broker::status::Lease& row) {
+      return row.id == lease.lease && row.idle_ms > 0;
+    });
+  }));
+  BOOST_TEST((kSanitized || resident_bytes(pid()) < before + 2 * wire::kOutputCloseBytes));
   BOOST_TEST((slow.wait(id).error().code == Code::overrun));
   BOOST_TEST(slow.wait(slow.generate(lease, "a", 2)).result<wire::GenerateResult>().finish ==
              "length");
@@ -210,7 +215,7 @@ BOOST_AUTO_TEST_CASE(a_client_that_asks_and_never_reads_is_closed) {
   std::string many;
   while (many.size() < 64 * 1024) many += request;
   BOOST_CHECK_THROW(for (int i = 0; i < 10'000; ++i) peer.send_bytes(many), std::system_error);
-  BOOST_TEST(resident_bytes(pid()) < 128u << 20);
+  BOOST_TEST((kSanitized || resident_bytes(pid()) < 128u << 20));
   BOOST_TEST(status().schema == 1);
 }
 

@@ -17,7 +17,6 @@
 #include <sstream>
 #include <system_error>
 
-
 namespace gpumodel::test {
 namespace {
 
@@ -165,6 +164,12 @@ broker::status::Model DaemonFixture::model_row(const std::string& name) const {
 pid_t DaemonFixture::engine_pid() const {
   const auto devices = status().devices;
   return devices.empty() ? 0 : static_cast<pid_t>(devices.front().engine.pid.value_or(0));
+}
+
+boost::test_tools::assertion_result without_sanitizer(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result result(!kSanitized);
+  result.message() << "a sanitizer changes what is measured here";
+  return result;
 }
 
 bool is_alive(pid_t pid) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <boost/test/unit_test.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +57,16 @@ class DaemonFixture {
   pid_t pid_ = 0;
   int notify_ = -1;
 };
+
+// AddressSanitizer keeps freed memory, so that resident sizes say nothing; UBSan needs descriptors
+// of its own.
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+// A precondition for tests that a sanitizer would falsify.
+boost::test_tools::assertion_result without_sanitizer(boost::unit_test::test_unit_id);
 
 // Whether the process exists, a zombie counted as gone.
 bool is_alive(pid_t pid);
