@@ -42,6 +42,8 @@ static bool put_escaped(gmi_buffer* out, unsigned char c) {
 }
 
 static bool put_string(gmi_buffer* out, const char* text, size_t length) {
+  /* msgpack-c gives an empty string no address, and C no arithmetic on none. */
+  if (length == 0) return put(out, "\"\"");
   if (!put(out, "\"")) return false;
   const unsigned char* at = (const unsigned char*)text;
   const unsigned char* end = at + length;

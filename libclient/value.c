@@ -116,6 +116,7 @@ bool gmi_read_bool(gmi_reader* reader, const char* key) {
 gmi_text gmi_read_text(gmi_reader* reader, const char* key, bool needed) {
   const msgpack_object* value = find(reader, key, needed);
   if (value != NULL && value->type == MSGPACK_OBJECT_STR) {
+    if (value->via.str.size == 0) return (gmi_text){"", 0}; /* its address may be none */
     return (gmi_text){value->via.str.ptr, value->via.str.size};
   }
   if (value != NULL) fault(reader, key);
