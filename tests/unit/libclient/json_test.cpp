@@ -62,6 +62,15 @@ BOOST_AUTO_TEST_CASE(what_json_lacks_is_replaced) {
   BOOST_TEST(text_of("\x81\x05\x06") == "{\"5\":6}");
 }
 
+BOOST_AUTO_TEST_CASE(maps_as_keys_of_maps_do_not_grow_with_their_depth) {
+  BOOST_TEST(text_of(std::string("\x82\x90\x05\x80\x06")) == "{\"[...]\":5,\"{...}\":6}");
+  // 30 maps, each the key of the one around it, and the values that are missing then.
+  const std::string nested = std::string(30, '\x81') + std::string(31, '\xc0');
+  BOOST_TEST(text_of(nested) == "{\"{...}\":null}");
+}
+
+BOOST_AUTO_TEST_CASE(an_empty_string_is_one) { BOOST_TEST(text_of("\xa0") == "\"\""); }
+
 BOOST_AUTO_TEST_CASE(a_locale_with_a_comma_changes_nothing) {
   const char* const comma = std::setlocale(LC_NUMERIC, "de_DE.UTF-8");
   BOOST_TEST(text_of(gpumodel::test::packed(2.5)) == "2.5");
