@@ -17,6 +17,8 @@ using wire::Error;
 
 // A load is bound by the disk and by memory; more threads than these only get in the step's way.
 constexpr unsigned kMaxLoadThreads = 4;
+// Of tokenizer files; in memory a tokenizer takes some times its file.
+constexpr std::uint64_t kCachedTextBytes = 8u << 20;
 // Enough that a prompt is prepared while loads run and another prompt takes long.
 constexpr unsigned kWorkers = 4;
 constexpr std::chrono::milliseconds kProgressEvery{50};
@@ -37,7 +39,7 @@ auto progress_reporter(Channel& channel, std::uint64_t weights) {
 }  // namespace
 
 EngineServer::EngineServer(Channel& channel, BackendFactory make_backend)
-    : channel_(channel), make_backend_(std::move(make_backend)) {}
+    : channel_(channel), make_backend_(std::move(make_backend)), texts_(kCachedTextBytes) {}
 
 EngineServer::~EngineServer() {
   requests_.stop_all();
@@ -123,8 +125,9 @@ void EngineServer::run_load(const wire::LoadParams& params, const ReplyPtr& repl
   const std::uint64_t id = params.weights;
   try {
     const auto model =
-        ResidentModel::load(*budget_, {params, std::min(threads_, kMaxLoadThreads), reply->stop(),
-                                       progress_reporter(channel_, id)});
+        ResidentModel::load(*budget_, texts_,
+                            {params, std::min(threads_, kMaxLoadThreads), reply->stop(),
+                             progress_reporter(channel_, id)});
     if (reply->stop().stop_requested()) throw model::LoadInterrupted();
     steps_->add_model(model, [this, id, model, reply](std::exception_ptr failure) {
       models_.end_load(id, failure == nullptr ? model : nullptr);

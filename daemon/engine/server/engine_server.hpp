@@ -47,6 +47,7 @@ class EngineServer {
   unsigned threads_ = 0;
   std::unique_ptr<memory::Budget> budget_;
   ModelRegistry models_;
+  TextCache texts_;
   std::unique_ptr<StepLoop> steps_;
   std::unique_ptr<WorkerPool> workers_;  // its jobs use all of the above
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 
 #include "engine/model/source.hpp"
 
@@ -17,20 +18,20 @@ std::uint64_t milliseconds_since(steady_clock::time_point begun) {
 
 }  // namespace
 
-std::shared_ptr<ResidentModel> ResidentModel::load(memory::Budget& budget,
+std::shared_ptr<ResidentModel> ResidentModel::load(memory::Budget& budget, TextCache& texts,
                                                    const LoadRequest& request) {
   const auto begun = steady_clock::now();
   const wire::LoadParams& params = request.params;
   const model::ModelSource source = model::open_source(params.path, params.dtype);
   if (source.identity != params.identity)
     throw BadModel("model folder", "its files changed since they were inspected");
-  TextModel text = TextModel::read(source.folder);
-  if (request.stop.stop_requested()) throw model::LoadInterrupted();
+  // Parsing a tokenizer takes about as long as copying the weights of a small model.
+  auto text = std::async(std::launch::async, [&] { return texts.get(params.path); });
   const std::string name = "gpumodel-" + std::to_string(params.weights);
   model::LoadedWeights loaded =
       model::load_weights(source.tensors, source.layout, budget, name,
                           {request.threads, request.stop, request.progress});
-  std::shared_ptr<ResidentModel> model(new ResidentModel(std::move(text), std::move(loaded)));
+  std::shared_ptr<ResidentModel> model(new ResidentModel(text.get(), std::move(loaded)));
   model->id_ = params.weights;
   model->config_ = source.config;
   model->defaults_ = source.generation;
@@ -63,14 +64,14 @@ void ResidentModel::map_cache(memory::Budget& budget, const wire::LoadParams& pa
 }
 
 void ResidentModel::find_tokens() {
-  const text::Tokenizer& tokenizer = text_.tokenizer();
+  const text::Tokenizer& tokenizer = text_->tokenizer();
   known_tokens_ = std::min(tokenizer.vocab_size(), config_.vocab_size);
   for (std::int32_t token = 0; token < known_tokens_; ++token)
     if (!tokenizer.is_known(token)) unknown_tokens_.push_back(token);
   end_tokens_ = config_.eos_token_ids;
   end_tokens_.insert(end_tokens_.end(), defaults_.eos_token_ids.begin(),
                      defaults_.eos_token_ids.end());
-  if (text_.eos_token()) end_tokens_.push_back(*text_.eos_token());
+  if (text_->eos_token()) end_tokens_.push_back(*text_->eos_token());
   std::sort(end_tokens_.begin(), end_tokens_.end());
   end_tokens_.erase(std::unique(end_tokens_.begin(), end_tokens_.end()), end_tokens_.end());
 }

@@ -12,7 +12,7 @@
 #include "engine/kv/kv_store.hpp"
 #include "engine/memory/arena.hpp"
 #include "engine/model/loader.hpp"
-#include "engine/server/text_model.hpp"
+#include "engine/server/text_cache.hpp"
 #include "wire/engine_messages.hpp"
 
 namespace gpumodel::engine::server {
@@ -29,13 +29,14 @@ class ResidentModel {
  public:
   // Reads the folder, compares the identity and fills the arenas. Takes seconds. The budget
   // outlives the model. Throws BadModel, memory::OutOfMemory, model::LoadInterrupted; nothing stays
-  // behind.
-  static std::shared_ptr<ResidentModel> load(memory::Budget& budget, const LoadRequest& request);
+  // behind but what `texts` keeps.
+  static std::shared_ptr<ResidentModel> load(memory::Budget& budget, TextCache& texts,
+                                             const LoadRequest& request);
 
   std::uint64_t id() const { return id_; }
   const io::ModelConfig& config() const { return config_; }
   const io::GenerationDefaults& defaults() const { return defaults_; }
-  const TextModel& text() const { return text_; }
+  const TextModel& text() const { return *text_; }
   const model::ModelWeights& weights() const { return loaded_.weights; }
   // Tokens that end a text: of config.json, generation_config.json and tokenizer_config.json.
   const std::vector<std::int32_t>& end_tokens() const { return end_tokens_; }
@@ -61,7 +62,7 @@ class ResidentModel {
   std::atomic<std::uint32_t> uses{0};
 
  private:
-  ResidentModel(TextModel text, model::LoadedWeights loaded)
+  ResidentModel(std::shared_ptr<const TextModel> text, model::LoadedWeights loaded)
       : text_(std::move(text)), loaded_(std::move(loaded)) {}
   void map_cache(memory::Budget& budget, const wire::LoadParams& params);
   void find_tokens();
@@ -69,7 +70,7 @@ class ResidentModel {
   std::uint64_t id_ = 0;
   io::ModelConfig config_;
   io::GenerationDefaults defaults_;
-  TextModel text_;
+  std::shared_ptr<const TextModel> text_;
   model::LoadedWeights loaded_;
   kv::KvLayout kv_layout_;
   std::int32_t kv_pages_ = 0;

@@ -1,4 +1,5 @@
-// The probe's tokenizers and templates, kept while they are used.
+// Tokenizers and templates, kept while they are used: of the probe for the text methods, of an engine
+// for the model that comes back.
 #pragma once
 
 #include <cstdint>
