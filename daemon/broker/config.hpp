@@ -27,6 +27,8 @@ struct DaemonConfig {
   std::chrono::milliseconds engine_grace{60'000};
   std::chrono::milliseconds max_wait{600'000};
   std::chrono::milliseconds drain_timeout{30'000};
+  std::chrono::milliseconds min_residency{15'000};
+  std::optional<std::chrono::milliseconds> idle_grace{30'000};  // nothing: "never"
   std::uint64_t residual_threshold_bytes = 64u << 20;
 };
 
@@ -46,12 +48,18 @@ struct ModelConfig {
   std::uint64_t memory_cap_bytes = 0;  // 0: none; from `memory` or `gpu_memory_utilization`
   std::vector<std::string> devices;    // names of configured devices, best first
   std::optional<Principals> users;     // nothing: everyone who can open the socket
+  std::optional<std::chrono::milliseconds>
+      idle_grace;  // its own, or the daemon's; nothing: "never"
+  bool pin = false;
+  bool preload = false;
 };
 
-// Per user; nothing: no limit of its own.
+// Per user; nothing: no limit of its own, 0: denied.
 struct LimitsConfig {
   std::optional<std::uint32_t> leases;
   std::optional<std::uint32_t> queued;
+  std::optional<std::chrono::milliseconds> hold;     // a lease, while others wait for its device
+  std::optional<std::uint64_t> device_memory_bytes;  // of all the weights that its leases use
   std::uint32_t connections = wire::kMaxConnectionsPerUser;
   std::uint32_t in_flight = wire::kMaxInFlight;
 };
@@ -59,6 +67,7 @@ struct LimitsConfig {
 struct Config {
   DaemonConfig daemon;
   std::vector<DeviceConfig> devices;
+  std::uint64_t host_cache_bytes = 0;
   std::vector<ModelConfig> models;
   LimitsConfig limits;
 };
@@ -74,8 +83,9 @@ class ConfigError : public std::exception {
 };
 
 // `text` is the file's, `path` where it is from: it stands in errors, and relative model paths
-// start in its folder. `machine_bytes` is the machine's memory: the default and the bound of CPU
-// devices. Throws ConfigError with every mistake found.
+// start in its folder. `machine_bytes` is the machine's memory: the default of CPU devices, and,
+// less a reserve of a sixteenth and at most 1 GiB, the bound of them and the host cache together.
+// Throws ConfigError with every mistake found. Asks the user database: may block.
 Config read_config(std::string_view text, const std::string& path, std::uint64_t machine_bytes);
 
 // The same from the file; ConfigError where it cannot be read, too.

@@ -96,6 +96,22 @@ std::optional<std::chrono::milliseconds> ConfigTable::duration(std::string_view 
   return parsed;
 }
 
+std::optional<std::optional<std::chrono::milliseconds>> ConfigTable::duration_or_never(
+    std::string_view key) {
+  using Duration = std::optional<std::chrono::milliseconds>;
+  const toml::node* node = find(key);
+  if (node == nullptr) return std::nullopt;
+  if (is_zero(*node)) return Duration(0);
+  const auto* value = node->as_string();
+  if (value != nullptr && value->get() == "never") return Duration();
+  const auto parsed = value != nullptr ? parse_duration(value->get()) : std::nullopt;
+  if (parsed) return Duration(*parsed);
+  wrong(key, fmt::format("expected \"never\" or a duration such as \"30s\" (units ms, s, m, h), "
+                         "not {}",
+                         shown(*node)));
+  return std::nullopt;
+}
+
 std::optional<bool> ConfigTable::boolean(std::string_view key) {
   const toml::node* node = find(key);
   if (node == nullptr) return std::nullopt;

@@ -38,6 +38,8 @@ class ConfigTable {
   std::optional<std::string> text(std::string_view key);
   std::optional<std::uint64_t> size(std::string_view key);
   std::optional<std::chrono::milliseconds> duration(std::string_view key);
+  // A duration, or nothing within for "never".
+  std::optional<std::optional<std::chrono::milliseconds>> duration_or_never(std::string_view key);
   std::optional<bool> boolean(std::string_view key);
   std::optional<std::uint32_t> integer(std::string_view key, std::uint32_t least,
                                        std::uint32_t most);

@@ -64,12 +64,12 @@ const Wrong kWrong[] = {
     {"[daemon]\nresidual_threshold = \"64 MB\"",
      "/etc/g/g.toml:2: daemon.residual_threshold: expected a size such as \"4 GiB\" (units B, K, "
      "M, G, T), not '64 MB'"},
-    {"[daemon]\nidle_grace = \"1m\"",
-     "/etc/g/g.toml:2: daemon.idle_grace: not supported yet: this version accepts only the "
-     "default; remove the key"},
-    {"[daemon]\nmin_residency = \"0s\"",
-     "/etc/g/g.toml:2: daemon.min_residency: not supported yet: this version accepts only the "
-     "default; remove the key"},
+    {"[daemon]\nidle_grace = \"always\"",
+     "/etc/g/g.toml:2: daemon.idle_grace: expected \"never\" or a duration such as \"30s\" (units "
+     "ms, s, m, h), not 'always'"},
+    {"[daemon]\nmin_residency = \"never\"",
+     "/etc/g/g.toml:2: daemon.min_residency: expected a duration such as \"30s\" (units ms, s, m, "
+     "h), not 'never'"},
     {"[devices.\"cuda:0\"]",
      "/etc/g/g.toml:1: devices.cuda:0: GPU devices are not supported yet; this version serves "
      "\"cpu\""},
@@ -77,17 +77,22 @@ const Wrong kWrong[] = {
      "/etc/g/g.toml:1: devices.gpu: unknown device; expected \"cpu\", or \"cpu:N\" for one of "
      "several budgets"},
     {"[devices.cpu]\nmemory = \"32 GiB\"",
-     "/etc/g/g.toml:1: devices: the CPU devices together have 32 GiB, more than this machine's "
-     "memory, 16 GiB; give "
-     "them less"},
+     "/etc/g/g.toml:1: devices: the CPU devices and the host cache together have 32 GiB, more than "
+     "this machine's memory, 16 GiB, less a reserve of 1 GiB; give them less"},
+    {"[devices.cpu]\nmemory = \"8 GiB\"\n[host_cache]\nmemory = \"7.5 GiB\"",
+     "/etc/g/g.toml:1: devices: the CPU devices and the host cache together have 15.5 GiB, more "
+     "than this machine's memory, 16 GiB, less a reserve of 1 GiB; give them less"},
+    {"[host_cache]\nmemory = \"16 GiB\"",
+     "/etc/g/g.toml:1: devices: the CPU devices and the host cache together have 16 GiB, more than "
+     "this machine's memory, 16 GiB, less a reserve of 1 GiB; give them less"},
     {"[devices.cpu]\nmemory = \"1 GiB\"\nreserve = \"1 GiB\"",
      "/etc/g/g.toml:3: devices.cpu.reserve: expected less than the device's memory, 1 GiB"},
-    {"[host_cache]\nmemory = \"8 GiB\"",
-     "/etc/g/g.toml:2: host_cache.memory: not supported yet: this version accepts only the "
-     "default; remove the key"},
-    {"[limits]\nhold = \"10m\"",
-     "/etc/g/g.toml:2: limits.hold: not supported yet: this version accepts only the default; "
-     "remove the key"},
+    {"[host_cache]\nmemory = \"8 GB\"",
+     "/etc/g/g.toml:2: host_cache.memory: expected a size such as \"4 GiB\" (units B, K, M, G, T), "
+     "not '8 GB'"},
+    {"[limits]\nhold = 10",
+     "/etc/g/g.toml:2: limits.hold: expected a duration such as \"30s\" (units ms, s, m, h), not "
+     "10"},
     {"[limits]\nleases = -1",
      "/etc/g/g.toml:2: limits.leases: expected a whole number from 0 to 1048576, not -1"},
     {"[models.m]\ndtype = \"bf16\"",
@@ -116,12 +121,12 @@ const Wrong kWrong[] = {
      "/etc/g/g.toml:3: models.m.tensor_parallel_size: not supported yet: this version accepts only "
      "the default; remove "
      "the key"},
-    {"[models.m]\npath = \"/m\"\npreload = true",
-     "/etc/g/g.toml:3: models.m.preload: not supported yet: this version accepts only the default; "
-     "remove the key"},
-    {"[models.m]\npath = \"/m\"\nidle_grace = \"never\"",
-     "/etc/g/g.toml:3: models.m.idle_grace: not supported yet: this version accepts only the "
-     "default; remove the key"},
+    {"[models.m]\npath = \"/m\"\npreload = 1",
+     "/etc/g/g.toml:3: models.m.preload: expected true or false, not 1"},
+    {"[models.m]\npath = \"/m\"\nidle_grace = 5",
+     "/etc/g/g.toml:3: models.m.idle_grace: expected \"never\" or a duration such as \"30s\" "
+     "(units "
+     "ms, s, m, h), not 5"},
     {"[models.m]\npath = \"/m\"\ngpu_memory_utilization = 1.5",
      "/etc/g/g.toml:3: models.m.gpu_memory_utilization: expected a number above 0 and up to 1, not "
      "1.5"},
@@ -166,14 +171,14 @@ engine_grace = "1s"
 max_wait = "2m"
 drain_timeout = "3s"
 residual_threshold = "1 MiB"
-idle_grace = "30s"
-min_residency = "15s"
+idle_grace = "40s"
+min_residency = "1s"
 [devices.cpu]
 memory = "4 GiB"
 reserve = "1 GiB"
 [devices."cpu:1"]
 [host_cache]
-memory = 0
+memory = "3 GiB"
 [models.a]
 path = "a"
 auto_unload = false
@@ -183,9 +188,9 @@ memory = "2 GiB"
 devices = ["cpu"]
 users = ["root"]
 tensor_parallel_size = 1
-preload = false
-pin = false
-idle_grace = "30s"
+preload = true
+pin = true
+idle_grace = "never"
 [models.b]
 path = "/b"
 auto_unload = "10m"
@@ -195,13 +200,17 @@ leases = 8
 queued = 0
 connections = 3
 in_flight = 2
+hold = "10m"
+device_memory = "2 GiB"
 )");
   BOOST_TEST(config.daemon.socket == "/tmp/s");
   BOOST_TEST(config.daemon.socket_mode == 0600u);
   BOOST_TEST(config.daemon.socket_group.value() == 0u);
-  BOOST_TEST(config.daemon.admins.users.at(0) == 0u);
-  BOOST_TEST(config.daemon.admins.groups.at(0) == 0u);
+  BOOST_TEST(config.daemon.admins.contains(0, {}));
   BOOST_TEST(config.daemon.max_wait.count() == 120'000);
+  BOOST_TEST(config.daemon.idle_grace.value().count() == 40'000);
+  BOOST_TEST(config.daemon.min_residency.count() == 1'000);
+  BOOST_TEST(config.host_cache_bytes == 3 * kGiB);
   BOOST_TEST(config.daemon.residual_threshold_bytes == 1u << 20);
   BOOST_TEST(config.devices.size() == 2u);
   BOOST_TEST(config.devices[0].memory_bytes == 4 * kGiB);
@@ -222,9 +231,26 @@ in_flight = 2
   BOOST_TEST(b.memory_cap_bytes == 2 * kGiB);  // half of the smaller device
   BOOST_TEST(b.devices.size() == 2u);
   BOOST_TEST(!b.users.has_value());
+  BOOST_TEST(!a.idle_grace.has_value());  // never
+  BOOST_TEST(a.pin);
+  BOOST_TEST(a.preload);
+  BOOST_TEST(b.idle_grace.value().count() == 40'000);  // the daemon's
+  BOOST_TEST(!b.pin);
+  BOOST_TEST(!b.preload);
   BOOST_TEST(config.limits.leases.value() == 8u);
   BOOST_TEST(config.limits.queued.value() == 0u);
   BOOST_TEST(config.limits.connections == 3u);
+  BOOST_TEST(config.limits.hold.value().count() == 600'000);
+  BOOST_TEST(config.limits.device_memory_bytes.value() == 2 * kGiB);
+}
+
+BOOST_AUTO_TEST_CASE(root_always_administrates) {
+  BOOST_TEST(read("").daemon.admins.contains(0, {}));
+  BOOST_TEST(!read("").daemon.admins.contains(12345, {12345}));
+  const Config config = read("[daemon]\nadmins = [\"@root\", \"nobody\"]");
+  BOOST_TEST(config.daemon.admins.contains(0, {}));
+  BOOST_TEST(config.daemon.admins.contains(12345, {0}));
+  BOOST_TEST(!config.daemon.admins.contains(12345, {12345}));
 }
 
 BOOST_AUTO_TEST_CASE(auto_unload_is_true_by_default) {
