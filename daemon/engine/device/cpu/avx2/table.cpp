@@ -1,9 +1,20 @@
 // Compiled for any x86-64 processor: asks which one this is before anything built for AVX2 can run.
+#include <cpuid.h>
+
 #include "engine/device/cpu/avx2/attention.hpp"
 #include "engine/device/cpu/avx2/elementwise.hpp"
 #include "engine/device/cpu/avx2/linear.hpp"
 
 namespace gpumodel::engine::device::cpu {
+namespace {
+
+// __builtin_cpu_supports() has no name for it in every compiler.
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
+}  // namespace
 
 const Kernels* avx2_kernels() {
   static constexpr Kernels kKernels{
@@ -20,8 +31,8 @@ const Kernels* avx2_kernels() {
       .linear_scratch_floats = avx2::linear_scratch_floats,
       .attention_scratch_floats = avx2::attention_scratch_floats,
   };
-  const bool runs = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
+  const bool runs =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   return runs ? &kKernels : nullptr;
 }
 
