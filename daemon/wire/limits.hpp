@@ -23,6 +23,9 @@ inline constexpr std::uint32_t kMaxConnectionsPerUser = 64;
 inline constexpr std::uint32_t kMaxInFlight = 64;
 inline constexpr std::chrono::seconds kFirstMessageWithin{5};
 
+// Descriptors that came and that no frame has named yet.
+inline constexpr std::size_t kMaxWaitingFds = 16;
+
 inline constexpr std::size_t kMaxAppNameBytes = 64;
 inline constexpr std::size_t kMaxModelsPerLease = 16;
 inline constexpr std::size_t kMaxModelNameBytes = 128;
@@ -30,5 +33,13 @@ inline constexpr std::size_t kMaxStopStrings = 16;
 inline constexpr std::size_t kMaxStopBytes = 256;
 inline constexpr std::size_t kMaxLogitBiases = 1024;
 inline constexpr std::uint32_t kMaxTopLogprobs = 20;
+
+inline constexpr std::uint32_t kKeptEvents = 1024;
+inline constexpr std::uint32_t kMaxEvents = 1000;
+inline constexpr std::uint32_t kDefaultEvents = 100;
+// A subscriber that leaves more unread misses events.
+inline constexpr std::size_t kMaxUnreadEventBytes = 1u << 20;
+inline constexpr std::size_t kMaxDecisions = 32;
+inline constexpr std::size_t kMaxReasonBytes = 256;
 
 }  // namespace gpumodel::wire

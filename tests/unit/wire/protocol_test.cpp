@@ -4,6 +4,7 @@
 #include "support/testdata.hpp"
 #include "wire/frame.hpp"
 #include "wire/messages.hpp"
+#include "wire/operator_messages.hpp"
 
 using namespace gpumodel;
 using nlohmann::json;
@@ -63,6 +64,22 @@ void check_params(const std::string& method, const json& params) {
   if (method == "detokenize")
     return check_fields<TextParams<TextTarget, wire::DetokenizeInput>>(params);
   if (method == "render") return check_fields<TextParams<TextTarget, wire::RenderInput>>(params);
+  if (method == "plan") return check_fields<wire::PlanParams>(params);
+  if (method == "why") return check_fields<wire::ModelParams>(params);
+  if (method == "events") return check_fields<wire::EventsParams>(params);
+  if (method == "events.subscribe") return check_fields<wire::SubscribeParams>(params);
+  if (method == "event") return check_fields<wire::Event>(params);
+  if (method == "prefetch") return check_fields<wire::PrefetchParams>(params);
+  if (method == "unload") return check_fields<wire::UnloadModelParams>(params);
+  if (method == "pin") return check_fields<wire::PinParams>(params);
+  if (method == "yield") return check_fields<wire::YieldParams>(params);
+  if (method == "yield.end") return check_fields<wire::YieldEndParams>(params);
+  if (method == "drain") return check_fields<wire::DrainParams>(params);
+  if (method == "revoke") return check_fields<wire::RevokeParams>(params);
+  if (method == "lease.suspended" || method == "lease.resumed")
+    return check_fields<wire::LeaseNotice>(params);
+  if (method == "lease.lost") return check_fields<wire::LeaseLost>(params);
+  if (method == "draining") return check_fields<wire::Empty>(params);
   BOOST_ERROR("no struct for method " << method);
 }
 
@@ -74,6 +91,16 @@ void check_result(const std::string& method, const json& result) {
   if (method == "tokenize") return check_fields<wire::TokensResult>(result);
   if (method == "detokenize") return check_fields<wire::TextResult>(result);
   if (method == "call_json") return check_fields<wire::CallJsonResult>(result);
+  if (method == "plan") return check_fields<wire::PlanResult>(result);
+  if (method == "why") return check_fields<wire::WhyResult>(result);
+  if (method == "events") return check_fields<wire::EventsResult>(result);
+  if (method == "events.subscribe") return check_fields<wire::SubscribeResult>(result);
+  if (method == "prefetch") return check_fields<wire::PrefetchResult>(result);
+  if (method == "pin") return check_fields<wire::PinResult>(result);
+  if (method == "yield") return check_fields<wire::YieldResult>(result);
+  if (method == "yield.end") return check_fields<wire::Empty>(result);
+  if (method == "drain") return check_fields<wire::DrainResult>(result);
+  if (method == "revoke") return check_fields<wire::RevokeResult>(result);
   BOOST_ERROR("no struct for the result of " << method);
 }
 
