@@ -60,7 +60,7 @@ class DaemonFixture {
 
 // AddressSanitizer keeps freed memory, so that resident sizes say nothing; UBSan needs descriptors
 // of its own.
-#ifdef __SANITIZE_ADDRESS__
+#ifdef GPUMODEL_SANITIZED
 inline constexpr bool kSanitized = true;
 #else
 inline constexpr bool kSanitized = false;
