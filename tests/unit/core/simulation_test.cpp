@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kLength = 400;
 
 // Slower builds (sanitizers) run fewer of the same seeds.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef GPUMODEL_SANITIZED
 constexpr std::uint64_t kEvents = 100'000;
 #else
 constexpr std::uint64_t kEvents = 1'000'000;
