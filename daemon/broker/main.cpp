@@ -21,8 +21,8 @@ gpumodel::core::CoreConfig core_config(const Config& config) {
   core.max_wait = config.daemon.max_wait;
   core.engine_grace = config.daemon.engine_grace;
   core.residual_threshold_bytes = config.daemon.residual_threshold_bytes;
-  core.max_leases_per_user = config.limits.leases.value_or(0);
-  core.max_queued_per_user = config.limits.queued.value_or(0);
+  core.max_leases_per_user = config.limits.leases;
+  core.max_queued_per_user = config.limits.queued;
   return core;
 }
 

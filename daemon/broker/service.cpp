@@ -52,7 +52,7 @@ const Service::Method* Service::find_method(std::string_view name) {
 
 void Service::drain() {
   draining_ = true;
-  conductor_.decide([](core::Core& core, core::Time now) { return core.drain(now); });
+  conductor_.decide([](core::Core& core, core::Time now) { return core.drain(now, true); });
 }
 
 // ---- sessions

@@ -33,66 +33,150 @@ Effects Core::State::finish() {
   return std::exchange(out_, {});
 }
 
-Effects Core::add_device(Time now, const DeviceSpec& device) {
+template <class Handler>
+Effects Core::event(Time now, Handler&& handler) {
   state_->begin(now);
-  state_->add_device(device);
+  handler(*state_);
   return state_->finish();
+}
+
+Effects Core::add_device(Time now, const DeviceSpec& device) {
+  return event(now, [&](State& state) { state.add_device(device); });
 }
 
 Effects Core::set_model(Time now, const ModelSpec& model) {
-  state_->begin(now);
-  state_->set_model(model);
-  return state_->finish();
+  return event(now, [&](State& state) { state.set_model(model); });
 }
 
 Effects Core::set_model_bad(Time now, ModelId model, std::string name, std::string reason) {
-  state_->begin(now);
-  state_->set_model_bad(model, std::move(name), std::move(reason));
-  return state_->finish();
+  return event(
+      now, [&](State& state) { state.set_model_bad(model, std::move(name), std::move(reason)); });
+}
+
+Effects Core::remove_model(Time now, ModelId model) {
+  return event(now, [&](State& state) { state.remove_model(model); });
+}
+
+Effects Core::set_config(Time now, const CoreConfig& config) {
+  return event(now, [&](State& state) { state.set_config(config); });
 }
 
 Effects Core::session_opened(Time now, const Session& session) {
-  state_->begin(now);
-  state_->session_opened(session);
-  return state_->finish();
+  return event(now, [&](State& state) { state.session_opened(session); });
 }
 
 Effects Core::session_closed(Time now, SessionId session) {
-  state_->begin(now);
-  state_->session_closed(session);
-  return state_->finish();
+  return event(now, [&](State& state) { state.session_closed(session); });
 }
 
 Effects Core::acquire(Time now, const AcquireRequest& request) {
-  state_->begin(now);
-  state_->acquire(request);
-  return state_->finish();
+  return event(now, [&](State& state) { state.acquire(request); });
 }
 
 Effects Core::cancel(Time now, RequestId request) {
-  state_->begin(now);
-  state_->cancel(request);
-  return state_->finish();
+  return event(now, [&](State& state) { state.cancel(request); });
 }
 
 Effects Core::release(Time now, RequestId request, SessionId session, LeaseId lease,
                       std::uint64_t epoch) {
-  state_->begin(now);
-  state_->release(request, session, lease, epoch);
-  return state_->finish();
+  return event(now, [&](State& state) { state.release(request, session, lease, epoch); });
 }
 
 Effects Core::use(Time now, RequestId request, SessionId session, LeaseId lease,
                   std::uint64_t epoch) {
-  state_->begin(now);
-  state_->use(request, session, lease, epoch);
-  return state_->finish();
+  return event(now, [&](State& state) { state.use(request, session, lease, epoch); });
 }
 
 Effects Core::use_ended(Time now, RequestId request) {
-  state_->begin(now);
-  state_->use_ended(request);
-  return state_->finish();
+  return event(now, [&](State& state) { state.use_ended(request); });
+}
+
+Effects Core::prefetch(Time now, RequestId request, SessionId session,
+                       const std::vector<ModelId>& models) {
+  return event(now, [&](State& state) { state.prefetch(request, session, models); });
+}
+
+Effects Core::unload(Time now, RequestId request, ModelId model, bool force, SessionId session) {
+  return event(now, [&](State& state) { state.unload(request, model, force, session); });
+}
+
+Effects Core::pin(Time now, ModelId model, bool pinned) {
+  return event(now, [&](State& state) { state.pin(model, pinned); });
+}
+
+Effects Core::yield(Time now, const YieldRequest& request) {
+  return event(now, [&](State& state) { state.yield(request); });
+}
+
+Effects Core::unyield(Time now, YieldId yield) {
+  return event(now, [&](State& state) { state.unyield(yield); });
+}
+
+Effects Core::revoke(Time now, LeaseId lease, std::string reason) {
+  return event(now, [&](State& state) { state.revoke(lease, std::move(reason)); });
+}
+
+Effects Core::drain(Time now, bool on) {
+  return event(now, [&](State& state) { state.drain(on); });
+}
+
+Effects Core::drain_device(Time now, DeviceId device, bool on) {
+  return event(now, [&](State& state) { state.drain_device(device, on); });
+}
+
+Effects Core::memory_read(Time now, DeviceId device, std::optional<Bytes> foreign_bytes) {
+  return event(now, [&](State& state) { state.memory_read(device, foreign_bytes); });
+}
+
+Effects Core::image_filled(Time now, WeightsId weights) {
+  return event(now, [&](State& state) { state.image_filled(weights); });
+}
+
+Effects Core::image_failed(Time now, WeightsId weights, std::string reason) {
+  return event(now, [&](State& state) { state.image_failed(weights, std::move(reason)); });
+}
+
+Effects Core::image_lost(Time now, WeightsId weights) {
+  return event(now, [&](State& state) { state.image_lost(weights); });
+}
+
+Effects Core::host_pressure(Time now, Bytes bytes) {
+  return event(now, [&](State& state) { state.host_pressure(bytes); });
+}
+
+Effects Core::engine_ready(Time now, DeviceId device) {
+  return event(now, [&](State& state) { state.engine_ready(device); });
+}
+
+Effects Core::engine_lost(Time now, DeviceId device, std::optional<Time> retry_at,
+                          std::string reason) {
+  return event(now, [&](State& state) { state.engine_lost(device, retry_at, std::move(reason)); });
+}
+
+Effects Core::engine_stopped(Time now, DeviceId device) {
+  return event(now, [&](State& state) { state.engine_stopped(device); });
+}
+
+Effects Core::load_progress(Time now, ResidentId resident, float fraction) {
+  return event(now, [&](State& state) { state.load_progress(resident, fraction); });
+}
+
+Effects Core::load_done(Time now, ResidentId resident, const Need& measured, bool image_complete) {
+  return event(now, [&](State& state) { state.load_done(resident, measured, image_complete); });
+}
+
+Effects Core::load_failed(Time now, ResidentId resident, std::string reason, bool model_is_bad) {
+  return event(now,
+               [&](State& state) { state.load_failed(resident, std::move(reason), model_is_bad); });
+}
+
+Effects Core::unload_done(Time now, ResidentId resident, Bytes expected, Bytes freed,
+                          Bytes residual) {
+  return event(now, [&](State& state) { state.unload_done(resident, expected, freed, residual); });
+}
+
+Effects Core::tick(Time now) {
+  return event(now, [](State&) {});
 }
 
 std::optional<ModelId> Core::leased_model(SessionId session, LeaseId lease,
@@ -100,62 +184,13 @@ std::optional<ModelId> Core::leased_model(SessionId session, LeaseId lease,
   return state_->leased_model(session, lease, epoch);
 }
 
-Effects Core::engine_ready(Time now, DeviceId device) {
-  state_->begin(now);
-  state_->engine_ready(device);
-  return state_->finish();
-}
-
-Effects Core::engine_lost(Time now, DeviceId device, std::optional<Time> retry_at,
-                          std::string reason) {
-  state_->begin(now);
-  state_->engine_lost(device, retry_at, std::move(reason));
-  return state_->finish();
-}
-
-Effects Core::engine_stopped(Time now, DeviceId device) {
-  state_->begin(now);
-  state_->engine_stopped(device);
-  return state_->finish();
-}
-
-Effects Core::load_progress(Time now, ResidentId resident, float fraction) {
-  state_->begin(now);
-  state_->load_progress(resident, fraction);
-  return state_->finish();
-}
-
-Effects Core::load_done(Time now, ResidentId resident, const Need& measured) {
-  state_->begin(now);
-  state_->load_done(resident, measured);
-  return state_->finish();
-}
-
-Effects Core::load_failed(Time now, ResidentId resident, std::string reason, bool model_is_bad) {
-  state_->begin(now);
-  state_->load_failed(resident, reason, model_is_bad);
-  return state_->finish();
-}
-
-Effects Core::unload_done(Time now, ResidentId resident, Bytes expected, Bytes freed,
-                          Bytes residual) {
-  state_->begin(now);
-  state_->unload_done(resident, expected, freed, residual);
-  return state_->finish();
-}
-
-Effects Core::tick(Time now) {
-  state_->begin(now);
-  return state_->finish();
-}
-
-Effects Core::drain(Time now) {
-  state_->begin(now);
-  state_->drain();
-  return state_->finish();
-}
-
 Snapshot Core::snapshot(Time now) const { return state_->snapshot(now); }
+
+PlanReport Core::plan(Time now, std::uint32_t uid, const std::vector<ModelId>& models) const {
+  return state_->plan(now, uid, models);
+}
+
+WhyReport Core::why(Time now, ModelId model) const { return state_->why(now, model); }
 
 void Core::check_invariants() const { state_->check_invariants(); }
 

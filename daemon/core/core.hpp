@@ -9,83 +9,11 @@
 #include <vector>
 
 #include "core/effects.hpp"
+#include "core/requests.hpp"
+#include "core/snapshot.hpp"
 #include "core/types.hpp"
 
 namespace gpumodel::core {
-
-struct CoreConfig {
-  Time max_wait{std::chrono::minutes(10)};
-  Time engine_grace{std::chrono::seconds(60)};  // an engine with nothing resident stops after it
-  Bytes residual_threshold_bytes = 64u << 20;
-  std::uint32_t max_leases_per_user = 0;  // 0: no limit
-  std::uint32_t max_queued_per_user = 0;  // 0: no limit
-};
-
-struct AcquireRequest {
-  RequestId request;
-  SessionId session;
-  std::vector<ModelId> models;        // 1..16, a model given twice gives two leases
-  std::optional<Time> wait;           // nullopt: max_wait, which also cuts larger ones
-  std::uint32_t context_tokens = 0;   // 0: the model's
-  bool only_if_ready = false;
-};
-
-// Rows for `status`. Advice only: nothing decides by them.
-struct ModelRow {
-  ModelId model;
-  ModelState state = ModelState::not_loaded;
-  std::optional<DeviceId> device;
-  std::uint32_t context_tokens = 0;   // as it is or would be served
-  Bytes device_bytes = 0;             // the need, measured once loaded
-  std::uint32_t leases = 0;
-  std::uint32_t waiting = 0;
-  Time since{0};
-  struct LastLoad { Time took{0}; Bytes bytes = 0; };
-  struct LastUnload { Time took{0}; Bytes expected = 0, freed = 0, residual = 0; };
-  std::optional<LastLoad> load;
-  std::optional<LastUnload> unload;
-  std::string error;                  // state failed: the reason in words
-};
-struct DeviceRow {
-  DeviceId device;
-  enum class State { stopped, starting, running, backoff, failed };
-  State engine = State::stopped;
-  std::uint32_t restarts = 0;
-  Bytes used_bytes = 0;
-  Bytes free_bytes = 0;
-};
-struct WeightsRow {
-  WeightsId weights;
-  std::optional<DeviceId> device;
-  Need need;
-  std::vector<ModelId> models;
-};
-struct LeaseRow {
-  LeaseId lease;
-  std::uint64_t epoch = 0;
-  ModelId model;
-  SessionId session;
-  enum class State { held, suspended, resuming };
-  State state = State::held;
-  Time since{0};
-  std::optional<Time> idle_since;     // nothing while it is in use
-};
-struct QueueRow {
-  RequestId request;
-  std::uint32_t position = 0;
-  std::vector<ModelId> models;
-  SessionId session;
-  Time since{0};
-  std::optional<Time> eta;
-  std::string reason;                 // what it waits for, in words
-};
-struct Snapshot {
-  std::vector<DeviceRow> devices;
-  std::vector<WeightsRow> weights;
-  std::vector<ModelRow> models;
-  std::vector<LeaseRow> leases;
-  std::vector<QueueRow> queue;
-};
 
 class Core {
  public:
@@ -100,6 +28,9 @@ class Core {
   Effects set_model(Time now, const ModelSpec& model);
   // A model that cannot be used, and why; it refuses leases until set_model.
   Effects set_model_bad(Time now, ModelId model, std::string name, std::string reason);
+  // No new leases; it is forgotten when its last lease has ended. A queued request is refused `no_model`.
+  Effects remove_model(Time now, ModelId model);
+  Effects set_config(Time now, const CoreConfig& config);
 
   // ---- clients
   Effects session_opened(Time now, const Session& session);
@@ -119,6 +50,35 @@ class Core {
   // Whether `session` holds this lease now: for what needs no weights.
   std::optional<ModelId> leased_model(SessionId session, LeaseId lease, std::uint64_t epoch) const;
 
+  // The models are wanted soon, for 10 s or until the session ends. Answered at once, by Prefetched or
+  // Refused.
+  Effects prefetch(Time now, RequestId request, SessionId session, const std::vector<ModelId>& models);
+
+  // ---- administrators
+  // Answered by Released, or Refused: `busy` where it is leased and not forced.
+  Effects unload(Time now, RequestId request, ModelId model, bool force, SessionId session);
+  // Beside what the configuration says; outlives set_model.
+  Effects pin(Time now, ModelId model, bool pinned);
+  // Answered by Yielded once the bytes are free, or Refused: never_fits, busy, interrupted, device.
+  Effects yield(Time now, const YieldRequest& request);
+  Effects unyield(Time now, YieldId yield);
+  // Ends a lease; an unknown one is left alone.
+  Effects revoke(Time now, LeaseId lease, std::string reason);
+  // No new leases while on.
+  Effects drain(Time now, bool on);
+  // No loads on the device while on; what is there leaves when nobody leases it.
+  Effects drain_device(Time now, DeviceId device, bool on);
+
+  // ---- memory
+  // Answers ReadMemory; nullopt: it could not be read, and the last reading stands.
+  Effects memory_read(Time now, DeviceId device, std::optional<Bytes> foreign_bytes);
+  Effects image_filled(Time now, WeightsId weights);
+  Effects image_failed(Time now, WeightsId weights, std::string reason);
+  // A complete image turned out to be wrong.
+  Effects image_lost(Time now, WeightsId weights);
+  // Drops images that nothing uses until this much came free.
+  Effects host_pressure(Time now, Bytes bytes);
+
   // ---- engines
   Effects engine_ready(Time now, DeviceId device);
   // It died, or could not be started. Everything on it is gone. `retry_at`: when a start may be tried again
@@ -126,20 +86,25 @@ class Core {
   Effects engine_lost(Time now, DeviceId device, std::optional<Time> retry_at, std::string reason);
   Effects engine_stopped(Time now, DeviceId device);
   Effects load_progress(Time now, ResidentId resident, float fraction);
-  Effects load_done(Time now, ResidentId resident, const Need& measured);
+  // `image_complete`: of a load with HostImage::fill, whether the image was filled.
+  Effects load_done(Time now, ResidentId resident, const Need& measured, bool image_complete);
   Effects load_failed(Time now, ResidentId resident, std::string reason, bool model_is_bad);
   Effects unload_done(Time now, ResidentId resident, Bytes expected, Bytes freed, Bytes residual);
 
   Effects tick(Time now);
-  // No new leases from now on.
-  Effects drain(Time now);
 
+  // ---- looking
   Snapshot snapshot(Time now) const;
+  PlanReport plan(Time now, std::uint32_t uid, const std::vector<ModelId>& models) const;
+  WhyReport why(Time now, ModelId model) const;
   // Every byte of the ledger adds up, every bound lease has a ready resident, ...: for simulations.
   void check_invariants() const;
 
  private:
   class State;
+  template <class Handler>
+  Effects event(Time now, Handler&& handler);
+
   std::unique_ptr<State> state_;
 };
 

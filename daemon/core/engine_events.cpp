@@ -75,7 +75,7 @@ void Core::State::load_progress(ResidentId id, float fraction) {
   resident->fraction = std::clamp(fraction, resident->fraction, 1.0F);
 }
 
-void Core::State::load_done(ResidentId id, const Need& measured) {
+void Core::State::load_done(ResidentId id, const Need& measured, bool) {
   Resident* resident = residency_.find(id);
   if (resident == nullptr || resident->state != Resident::State::loading) return;
   const Time took = now_ - resident->since;

@@ -60,7 +60,7 @@ void Core::State::session_closed(SessionId id) {
   }
   for (const LeaseId lease : session.leases) {
     if (mutated(Mutation::keep_leases_on_close)) continue;
-    emit(LeaseEnded{lease});
+    emit(LeaseEnded{lease, "its connection was closed"});
     end_lease(lease);
   }
   for (auto& [resident_id, resident] : residency_.all()) {
@@ -79,9 +79,9 @@ void Core::State::acquire(const AcquireRequest& request) {
   if (draining_) return refuse(request.request, {.code = Refusal::Code::draining});
   if (auto refusal = impossible(request.models)) return refuse(request.request, *refusal);
   const std::uint32_t uid = session->second.uid;
-  if (config_.max_leases_per_user != 0 &&
+  if (config_.max_leases_per_user &&
       leases_.count_of_user(uid) + queue_.leases_of_user(uid) + request.models.size() >
-          config_.max_leases_per_user) {
+          *config_.max_leases_per_user) {
     return refuse(request.request, {.code = Refusal::Code::quota});
   }
   Waiter waiter;
@@ -97,11 +97,11 @@ void Core::State::acquire(const AcquireRequest& request) {
   waiter.deadline = now_ + waiter.wait;
   session->second.waiting.insert(request.request);
   queue_.add(std::move(waiter));
-  if (config_.max_queued_per_user == 0) return;
+  if (!config_.max_queued_per_user) return;
   // What can be granted now does not count as queued.
   admit_and_grant();
   if (queue_.find(request.request) != nullptr &&
-      queue_.count_of_user(uid) > config_.max_queued_per_user) {
+      queue_.count_of_user(uid) > *config_.max_queued_per_user) {
     drop_waiter(request.request);
     refuse(request.request, {.code = Refusal::Code::quota});
   }

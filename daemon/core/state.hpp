@@ -41,19 +41,39 @@ class Core::State {
   void use(RequestId request, SessionId session, LeaseId lease, std::uint64_t epoch);
   void use_ended(RequestId request);
   std::optional<ModelId> leased_model(SessionId session, LeaseId lease, std::uint64_t epoch) const;
-  void drain() { draining_ = true; }
+  void remove_model(ModelId model);
+  void set_config(const CoreConfig& config);
+  void prefetch(RequestId request, SessionId session, const std::vector<ModelId>& models);
+
+  // ---- administrators (administration.cpp)
+  void unload(RequestId request, ModelId model, bool force, SessionId session);
+  void pin(ModelId model, bool pinned);
+  void yield(const YieldRequest& request);
+  void unyield(YieldId yield);
+  void revoke(LeaseId lease, std::string reason);
+  void drain(bool on) { draining_ = on; }
+  void drain_device(DeviceId device, bool on);
+
+  // ---- memory (memory_events.cpp)
+  void memory_read(DeviceId device, std::optional<Bytes> foreign_bytes);
+  void image_filled(WeightsId weights);
+  void image_failed(WeightsId weights, std::string reason);
+  void image_lost(WeightsId weights);
+  void host_pressure(Bytes bytes);
 
   // ---- engines (engine_events.cpp)
   void engine_ready(DeviceId device);
   void engine_lost(DeviceId device, std::optional<Time> retry_at, std::string reason);
   void engine_stopped(DeviceId device);
   void load_progress(ResidentId resident, float fraction);
-  void load_done(ResidentId resident, const Need& measured);
+  void load_done(ResidentId resident, const Need& measured, bool image_complete);
   void load_failed(ResidentId resident, const std::string& reason, bool model_is_bad);
   void unload_done(ResidentId resident, Bytes expected, Bytes freed, Bytes residual);
 
   // ---- looking (snapshot.cpp, invariants.cpp)
   Snapshot snapshot(Time now) const;
+  PlanReport plan(Time now, std::uint32_t uid, const std::vector<ModelId>& models) const;
+  WhyReport why(Time now, ModelId model) const;
   void check_invariants() const;
 
  private:

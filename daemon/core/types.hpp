@@ -30,6 +30,7 @@ using ModelId = Id<struct ModelTag>;        // one configured model
 using WeightsId = Id<struct WeightsTag>;    // one identity of weights
 using ResidentId = Id<struct ResidentTag>;  // one load of weights on one device, never reused
 using DeviceId = Id<struct DeviceTag>;
+using YieldId = Id<struct YieldTag>;  // bytes of a device kept free for other programs
 
 // What weights take on a device, from headers and configuration; later as measured.
 struct Need {
@@ -66,6 +67,19 @@ struct ModelSpec {
   Bytes memory_cap_bytes = 0;        // `memory`; 0: none
   AutoUnload auto_unload;
   std::vector<DeviceId> devices;     // where it may run, best first; never empty
+  std::optional<Time> idle_grace{30'000};  // how long a lease is idle before it may be suspended; nullopt: never
+  bool pinned = false;               // its weights stay on the device once they are there
+  bool preload = false;              // loaded as soon as there is room, without evicting anything
+};
+
+// Where the bytes of weights are nearest.
+enum class Tier { disk, host, device };
+
+// What a load does with the image of its weights in the host cache.
+enum class HostImage {
+  none,  // reads the files, keeps no image
+  fill,  // reads the files into a new image; complete when the load is done
+  use    // reads the image and no file
 };
 
 enum class ModelState { not_loaded, loading, ready, suspended, unloading, unloaded, failed };

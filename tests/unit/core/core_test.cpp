@@ -469,7 +469,7 @@ BOOST_AUTO_TEST_CASE(unknown_bad_and_drained_are_refused) {
   const ModelId model = world.model(sized(60));
   world.feed(world.core().set_model_bad(world.now(), model, "torn", "torn file"));
   BOOST_TEST(refused_as(world.acquire(alice, {model}), Code::model_bad));
-  world.feed(world.core().drain(world.now()));
+  world.feed(world.core().drain(world.now(), true));
   BOOST_TEST(refused_as(world.acquire(alice, {model}), Code::draining));
 }
 

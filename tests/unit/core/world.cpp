@@ -123,7 +123,7 @@ void World::answer(std::size_t index) {
       Resident& resident = residents_.at(job.resident);
       resident.state = Resident::State::ready;
       resident.cancelled = false;
-      return feed(core_.load_done(now_, job.resident, resident.need));
+      return feed(core_.load_done(now_, job.resident, resident.need, false));
     }
     case Job::Kind::unload: {
       const Bytes bytes = residents_.at(job.resident).need.total();
@@ -175,7 +175,7 @@ void World::late(ResidentId resident, DeviceId device, unsigned what) {
   const Engine::Phase phase = engines_.at(device).phase;
   switch (what % 5) {
     case 0:
-      return loading ? void() : feed(core_.load_done(now_, resident, Need{1, 1, 1}));
+      return loading ? void() : feed(core_.load_done(now_, resident, Need{1, 1, 1}, false));
     case 1:
       return loading ? void() : feed(core_.load_failed(now_, resident, "late", true));
     case 2:

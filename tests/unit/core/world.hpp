@@ -143,6 +143,7 @@ class World {
   void on(const core::Progress& effect);
   void on(const core::LeaseEnded& effect);
   void on(const core::WakeAt& effect);
+  void on(const auto&) {}
   void check_lease(const core::GrantedLease& lease) const;
   void answered(core::RequestId request);
   void moved_on(core::RequestId request);
