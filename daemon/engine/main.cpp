@@ -74,7 +74,7 @@ int run_on(int fd, bool is_probe) {
   tie_to_parent();
   std::unique_ptr<Channel> channel;
   try {
-    channel = std::make_unique<Channel>(engine::io::Fd(fd));
+    channel = std::make_unique<Channel>(gpumodel::os::Fd(fd));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "gpumodel-engine: --fd %d: %s; gpumodeld passes one end of a socketpair\n",
                  fd, error.what());

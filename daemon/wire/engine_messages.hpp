@@ -1,9 +1,13 @@
 // The structs of ENGINE_PROTOCOL.md; units, ranges and errors stand there.
 #pragma once
 
+#include "wire/frame.hpp"
 #include "wire/messages.hpp"
 
 namespace gpumodel::wire {
+
+// Whether a descriptor travels with this frame: the receiver takes the next one that came.
+bool carries_fd(const Frame& frame);
 
 struct EngineDevice {
   std::string name;
@@ -48,6 +52,25 @@ struct StartResult {
   }
 };
 
+// Weights in a memfd that the broker owns; its descriptor travels with the message.
+struct LoadImage {
+  std::string mode;  // kImageFill or kImageUse
+  std::uint64_t bytes = 0;
+  std::uint64_t checksum = 0;
+  bool verify = false;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("mode", self.mode);
+    visit("bytes", self.bytes);
+    visit("checksum", self.checksum);
+    visit("verify", self.verify);
+  }
+};
+
+inline constexpr std::string_view kImageFill = "fill";
+inline constexpr std::string_view kImageUse = "use";
+
 struct LoadParams {
   std::uint64_t weights = 0;
   std::string path;
@@ -56,6 +79,7 @@ struct LoadParams {
   std::uint32_t context_tokens = 0;
   std::uint64_t kv_bytes = 0;
   std::uint64_t workspace_bytes = 0;
+  std::optional<LoadImage> image;
 
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
@@ -66,6 +90,17 @@ struct LoadParams {
     visit("context_tokens", self.context_tokens);
     visit("kv_bytes", self.kv_bytes);
     visit("workspace_bytes", self.workspace_bytes);
+    visit("image", self.image);
+  }
+};
+
+// The detail of `model_bad` where it is the image that is wrong, not the folder.
+struct ImageFault {
+  bool image = false;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("image", self.image);
   }
 };
 
@@ -75,6 +110,7 @@ struct LoadResult {
   std::uint64_t workspace_bytes = 0;
   std::uint64_t ms = 0;
   std::uint64_t resident_bytes = 0;
+  std::optional<std::uint64_t> image_checksum;
 
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
@@ -83,6 +119,35 @@ struct LoadResult {
     visit("workspace_bytes", self.workspace_bytes);
     visit("ms", self.ms);
     visit("resident_bytes", self.resident_bytes);
+    visit("image_checksum", self.image_checksum);
+  }
+};
+
+struct FillParams {
+  std::uint64_t weights = 0;
+  std::string path;
+  std::string dtype = "auto";
+  std::string identity;
+  std::uint64_t image_bytes = 0;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("weights", self.weights);
+    visit("path", self.path);
+    visit("dtype", self.dtype);
+    visit("identity", self.identity);
+    visit("image_bytes", self.image_bytes);
+  }
+};
+
+struct FillResult {
+  std::uint64_t image_checksum = 0;
+  std::uint64_t ms = 0;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("image_checksum", self.image_checksum);
+    visit("ms", self.ms);
   }
 };
 
@@ -207,6 +272,7 @@ struct InspectResult {
   std::uint64_t tensor_bytes = 0;
   std::uint64_t kv_bytes_per_token = 0;
   std::uint64_t workspace_bytes = 0;
+  std::uint64_t image_bytes = 0;
 
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
@@ -219,6 +285,52 @@ struct InspectResult {
     visit("tensor_bytes", self.tensor_bytes);
     visit("kv_bytes_per_token", self.kv_bytes_per_token);
     visit("workspace_bytes", self.workspace_bytes);
+    visit("image_bytes", self.image_bytes);
+  }
+};
+
+struct MemoryParams {
+  EngineDevice device;
+  std::uint64_t capacity_bytes = 0;
+  std::vector<std::int64_t> pids;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("device", self.device);
+    visit("capacity_bytes", self.capacity_bytes);
+    visit("pids", self.pids);
+  }
+};
+
+struct MemoryHolder {
+  std::int64_t pid = 0;
+  std::uint32_t uid = 0;
+  std::string user;
+  std::string command;
+  std::uint64_t bytes = 0;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("pid", self.pid);
+    visit("uid", self.uid);
+    visit("user", self.user);
+    visit("command", self.command);
+    visit("bytes", self.bytes);
+  }
+};
+
+struct MemoryResult {
+  std::uint64_t total_bytes = 0;
+  std::uint64_t available_bytes = 0;
+  std::uint64_t foreign_bytes = 0;
+  std::vector<MemoryHolder> holders;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("total_bytes", self.total_bytes);
+    visit("available_bytes", self.available_bytes);
+    visit("foreign_bytes", self.foreign_bytes);
+    visit("holders", self.holders);
   }
 };
 

@@ -85,7 +85,8 @@ struct Engine : Child {
             facts.identity,
             kContext,
             kContext * facts.kv_bytes_per_token,
-            facts.workspace_bytes};
+            facts.workspace_bytes,
+            {}};
   }
   wire::LoadResult load(std::uint64_t weights, const std::string& dtype = "bf16") {
     return client->call<wire::LoadResult>("load", load_params(weights, dtype));

@@ -19,9 +19,11 @@
 namespace {
 
 int serve(int fd, bool is_probe) {
-  gpumodel::engine::server::Channel channel{gpumodel::engine::io::Fd(fd)};
+  gpumodel::engine::server::Channel channel{gpumodel::os::Fd(fd)};
   gpumodel::test::FakeSession session(channel, is_probe);
-  const auto on_frame = [&](const gpumodel::wire::Frame& frame) { session.on_frame(frame); };
+  const auto on_frame = [&](const gpumodel::wire::Frame& frame, gpumodel::os::Fd carried) {
+    session.on_frame(frame, std::move(carried));
+  };
   while (channel.serve_once(session.tick(), on_frame)) {
   }
   return 0;

@@ -54,7 +54,7 @@ std::string open_failure(int error) {
 }  // namespace
 
 Folder Folder::open(const std::string& path) {
-  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  os::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) {
     if (errno == ENOENT) throw BadModel(kFolder, "does not exist");
     if (errno == ENOTDIR) throw BadModel(kFolder, "is not a folder");
@@ -71,7 +71,7 @@ std::optional<OpenFile> Folder::find_file(std::string_view name) const {
   }
   file.name = name;
   // First without opening what it is: opening a FIFO would wait, and a device may act on it.
-  const Fd handle(::openat(fd_.get(), file.name.c_str(), O_PATH | O_CLOEXEC));
+  const os::Fd handle(::openat(fd_.get(), file.name.c_str(), O_PATH | O_CLOEXEC));
   if (!handle) {
     const int error = errno;
     struct stat link {};

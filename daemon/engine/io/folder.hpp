@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/io/bad_model.hpp"
-#include "engine/io/fd.hpp"
+#include "os/fd.hpp"
 
 namespace gpumodel::engine::io {
 
@@ -19,7 +19,7 @@ inline constexpr std::uint64_t kMaxTokenizerBytes = std::uint64_t{64} << 20;
 
 // A regular file, open for reading, as it was when it was opened.
 struct OpenFile {
-  Fd fd;
+  os::Fd fd;
   std::string name;       // in its folder
   std::string real_path;  // after all links; never shown to clients
   std::uint64_t bytes = 0;
@@ -50,9 +50,9 @@ class Folder {
   std::vector<std::string> list() const;
 
  private:
-  Folder(Fd fd, std::string real_path) : fd_(std::move(fd)), real_path_(std::move(real_path)) {}
+  Folder(os::Fd fd, std::string real_path) : fd_(std::move(fd)), real_path_(std::move(real_path)) {}
 
-  Fd fd_;
+  os::Fd fd_;
   std::string real_path_;
 };
 

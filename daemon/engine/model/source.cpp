@@ -34,6 +34,7 @@ wire::InspectResult inspect(const std::string& path, std::string_view dtype) {
       .tensor_bytes = source.needs.tensor_bytes,
       .kv_bytes_per_token = source.needs.kv_bytes_per_token,
       .workspace_bytes = source.needs.workspace_bytes,
+      .image_bytes = source.layout.tensor_bytes,
   };
 }
 

@@ -5,9 +5,12 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 
+#include "wire/engine_messages.hpp"
 #include "wire/limits.hpp"
 
 namespace gpumodel::engine::server {
@@ -29,13 +32,13 @@ void require_stream_socket(int fd) {
 
 }  // namespace
 
-Channel::Channel(io::Fd socket) : socket_(std::move(socket)) {
+Channel::Channel(os::Fd socket) : socket_(std::move(socket)) {
   require_stream_socket(socket_.get());
   const int flags = ::fcntl(socket_.get(), F_GETFL);
   if (flags < 0 || ::fcntl(socket_.get(), F_SETFL, flags | O_NONBLOCK) < 0 ||
       ::fcntl(socket_.get(), F_SETFD, FD_CLOEXEC) < 0)
     throw_errno("fcntl");
-  event_ = io::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  event_ = os::Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event_) throw_errno("eventfd");
 }
 
@@ -90,16 +93,54 @@ bool Channel::serve_once(std::chrono::milliseconds timeout, const FrameHandler& 
 
 bool Channel::read_frames(const FrameHandler& handler) {
   const std::span<char> room = reader_.prepare(kReadBytes);
-  const ssize_t size = ::recv(socket_.get(), room.data(), room.size(), 0);
+  const ssize_t size = receive(room);
   if (size == 0) return false;
   if (size < 0) {
     if (errno == EAGAIN || errno == EINTR) return true;
     if (errno == ECONNRESET) return false;
-    throw_errno("recv");
+    throw_errno("recvmsg");
   }
   reader_.commit(static_cast<std::size_t>(size));
-  while (std::optional<wire::Frame> frame = reader_.next()) handler(std::move(*frame));
+  while (std::optional<wire::Frame> frame = reader_.next()) {
+    os::Fd fd = wire::carries_fd(*frame) ? take_fd() : os::Fd();
+    handler(std::move(*frame), std::move(fd));
+  }
   return true;
+}
+
+// recvmsg(2), with the descriptors that came put at the end of fds_.
+ssize_t Channel::receive(std::span<char> room) {
+  iovec bytes{room.data(), room.size()};
+  // The kernel closes what has no room here, and says so.
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(wire::kMaxWaitingFds * sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t size = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
+  if (size < 0) return size;
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
+       part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+      fds_.emplace_back(fd);
+    }
+  }
+  if ((message.msg_flags & MSG_CTRUNC) != 0 || fds_.size() > wire::kMaxWaitingFds)
+    throw wire::FramingError("more than " + std::to_string(wire::kMaxWaitingFds) +
+                             " descriptors that no message names, or no room for one");
+  return size;
+}
+
+os::Fd Channel::take_fd() {
+  if (fds_.empty()) throw wire::FramingError("a message names a descriptor that did not come");
+  os::Fd fd = std::move(fds_.front());
+  fds_.pop_front();
+  return fd;
 }
 
 bool Channel::write_output() {

@@ -72,6 +72,7 @@ ordered_json as_json(const Report& report) {
           {"tensor_bytes", model.tensor_bytes},
           {"kv_bytes_per_token", model.kv_bytes_per_token},
           {"workspace_bytes", model.workspace_bytes},
+          {"image_bytes", model.image_bytes},
           {"tokenizer_tokens", report.tokenizer_tokens},
           {"chat_template", report.template_error.empty()},
           {"chat_template_error",

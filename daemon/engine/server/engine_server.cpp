@@ -49,12 +49,14 @@ EngineServer::~EngineServer() {
 }
 
 void EngineServer::serve() {
-  const auto handler = [this](const wire::Frame& frame) { on_frame(frame); };
+  const auto handler = [this](const wire::Frame& frame, os::Fd fd) {
+    on_frame(frame, std::move(fd));
+  };
   while (channel_.serve_once(Channel::kForever, handler)) {
   }
 }
 
-void EngineServer::on_frame(const wire::Frame& frame) {
+void EngineServer::on_frame(const wire::Frame& frame, os::Fd fd) {
   if (frame.kind == wire::Frame::Kind::notification) return on_notification(frame);
   if (frame.kind != wire::Frame::Kind::request) return;
   ReplyPtr reply;
@@ -68,7 +70,7 @@ void EngineServer::on_frame(const wire::Frame& frame) {
     return;
   }
   try {
-    on_request(frame, reply);
+    on_request(frame, std::move(fd), reply);
   } catch (...) {
     reply->fail(to_wire_error(std::current_exception()));
   }
@@ -84,9 +86,10 @@ void EngineServer::on_notification(const wire::Frame& frame) {
   }
 }
 
-void EngineServer::on_request(const wire::Frame& frame, const ReplyPtr& reply) {
+void EngineServer::on_request(const wire::Frame& frame, os::Fd fd, const ReplyPtr& reply) {
   if (frame.method == "start") return start(wire::decode<wire::StartParams>(frame.params), reply);
   if (steps_ == nullptr) throw Error(Code::state, "start comes first");
+  if (fd) throw Error(Code::unsupported, "this engine takes no images");
   if (frame.method == "load") return load(wire::decode<wire::LoadParams>(frame.params), reply);
   if (frame.method == "unload")
     return unload(wire::decode<wire::UnloadParams>(frame.params), reply);
@@ -124,10 +127,9 @@ void EngineServer::load(wire::LoadParams params, const ReplyPtr& reply) {
 void EngineServer::run_load(const wire::LoadParams& params, const ReplyPtr& reply) {
   const std::uint64_t id = params.weights;
   try {
-    const auto model =
-        ResidentModel::load(*budget_, texts_,
-                            {params, std::min(threads_, kMaxLoadThreads), reply->stop(),
-                             progress_reporter(channel_, id)});
+    const auto model = ResidentModel::load(*budget_, texts_,
+                                           {params, std::min(threads_, kMaxLoadThreads),
+                                            reply->stop(), progress_reporter(channel_, id)});
     if (reply->stop().stop_requested()) throw model::LoadInterrupted();
     steps_->add_model(model, [this, id, model, reply](std::exception_ptr failure) {
       models_.end_load(id, failure == nullptr ? model : nullptr);

@@ -28,9 +28,9 @@ class EngineServer {
   void serve();
 
  private:
-  void on_frame(const wire::Frame& frame);
+  void on_frame(const wire::Frame& frame, os::Fd fd);
   void on_notification(const wire::Frame& frame);
-  void on_request(const wire::Frame& frame, const ReplyPtr& reply);
+  void on_request(const wire::Frame& frame, os::Fd fd, const ReplyPtr& reply);
   void start(const wire::StartParams& params, const ReplyPtr& reply);
   void load(wire::LoadParams params, const ReplyPtr& reply);
   void unload(const wire::UnloadParams& params, const ReplyPtr& reply);

@@ -32,7 +32,7 @@ ProbeServer::ProbeServer(Channel& channel)
     : channel_(channel), texts_(kCachedFileBytes), workers_(kWorkers) {}
 
 void ProbeServer::serve() {
-  const auto handler = [this](const wire::Frame& frame) { on_frame(frame); };
+  const auto handler = [this](const wire::Frame& frame, const os::Fd&) { on_frame(frame); };
   while (channel_.serve_once(Channel::kForever, handler)) {
   }
 }

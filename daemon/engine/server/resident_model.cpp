@@ -77,7 +77,7 @@ void ResidentModel::find_tokens() {
 }
 
 wire::LoadResult ResidentModel::report() const {
-  return {loaded_.arena.bytes(), kv_.bytes(), workspace_.bytes(), load_ms_, 0};
+  return {loaded_.arena.bytes(), kv_.bytes(), workspace_.bytes(), load_ms_, 0, {}};
 }
 
 std::uint64_t ResidentModel::resident_bytes() const {

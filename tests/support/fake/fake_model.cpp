@@ -1,8 +1,10 @@
 #include "support/fake/fake_model.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -53,6 +55,7 @@ FakeModel read_fake_model(const std::string& folder) {
     read(json, "architecture", model.architecture);
     read(json, "dtype", model.dtype);
     read(json, "load_ms", model.load_ms);
+    read(json, "use_ms", model.use_ms);
     read(json, "unload_ms", model.unload_ms);
     read(json, "token_ms", model.token_ms);
     read(json, "inspect_ms", model.inspect_ms);
@@ -62,7 +65,21 @@ FakeModel read_fake_model(const std::string& folder) {
   } catch (const nlohmann::json::exception& error) {
     throw_bad(error.what());
   }
+  model.folder = folder;
+  if (std::ifstream instead(folder + "/fail"); instead) instead >> model.fail;
   return model;
+}
+
+std::uint64_t FakeModel::image_bytes() const {
+  const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
+  return (tensor_bytes + page_bytes - 1) / page_bytes * page_bytes;
+}
+
+bool FakeModel::is_wrong() const { return ::access((folder + "/wrong").c_str(), F_OK) == 0; }
+
+void crash() {
+  ::raise(SIGKILL);
+  ::_exit(1);
 }
 
 }  // namespace gpumodel::test

@@ -18,20 +18,34 @@ struct FakeModel {
   std::uint32_t vocab_size = 4096;
   std::uint64_t parameters = 1000;
   std::string architecture = "FakeForCausalLM";
-  std::string dtype = "bf16";  // what "auto" resolves to
-  std::chrono::milliseconds load_ms{0};
+  std::string dtype = "bf16";            // what "auto" resolves to
+  std::chrono::milliseconds load_ms{0};  // from the files: a load, a fill
+  std::chrono::milliseconds use_ms{0};   // a load from a complete image
   std::chrono::milliseconds unload_ms{0};
   std::chrono::milliseconds token_ms{0};  // each token, the first too
   std::chrono::milliseconds inspect_ms{0};
   std::uint64_t residual_bytes = 0;  // what an unload leaves behind
   std::uint32_t eos_after = 0;       // tokens until the model ends by itself; 0: never
-  // What a load does instead: "model_bad", "nomem", "crash", "hang". "inspect" fails inspect alone,
-  // with model_bad. Empty: nothing.
+  // What goes wrong instead; empty: nothing. A file "fail" in the folder says it in this one's
+  // place, so that a test can change it without changing the identity.
+  //   model_bad   loads and fills (refused)     nomem       loads (refused)
+  //   crash       loads (the engine dies)       hang        loads and fills (no answer)
+  //   crash_fill  what fills an image: the engine dies half way through it
+  //   crash_use   what loads from an image      verify      checks of an image: it is found bad
+  //   inspect     inspect alone (model_bad)
   std::string fail;
   std::string identity;  // of the folder and its fake.json as they were read
+  std::string folder;
+
+  std::uint64_t image_bytes() const;  // tensor_bytes in whole pages
+  // While there is a file "wrong" in the folder the model says other words than it did before.
+  bool is_wrong() const;
 };
 
 // Throws wire::Error{model_bad} as the probe does for a real folder.
 FakeModel read_fake_model(const std::string& folder);
+
+// As a fatal device error ends an engine: at once.
+[[noreturn]] void crash();
 
 }  // namespace gpumodel::test

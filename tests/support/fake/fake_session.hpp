@@ -1,16 +1,17 @@
-// The fake engine's and probe's answers to ENGINE_PROTOCOL.md, with timers instead of work.
+// The fake engine's answers to ENGINE_PROTOCOL.md, with timers instead of work; with `is_probe` the
+// fake probe's.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
-#include <string>
-#include <vector>
 
-#include "engine/server/channel.hpp"
+#include "support/fake/fake_generations.hpp"
+#include "support/fake/fake_image.hpp"
 #include "support/fake/fake_model.hpp"
+#include "support/fake/fake_outlet.hpp"
+#include "support/fake/fake_probe.hpp"
 #include "wire/engine_messages.hpp"
 
 namespace gpumodel::test {
@@ -18,11 +19,9 @@ namespace gpumodel::test {
 // One thread; on_frame() for each frame, then tick() at latest after what it returned.
 class FakeSession {
  public:
-  using Clock = std::chrono::steady_clock;
-
   FakeSession(engine::server::Channel& channel, bool is_probe);
 
-  void on_frame(const wire::Frame& frame);
+  void on_frame(const wire::Frame& frame, os::Fd fd);
   // Does what is due; how long until the next is, or Channel::kForever.
   std::chrono::milliseconds tick();
 
@@ -33,57 +32,41 @@ class FakeSession {
     bool ready = false;
     std::uint64_t bytes() const { return model.tensor_bytes + kv_bytes + model.workspace_bytes; }
   };
-  struct Load {
-    wire::LoadParams params;
+  // A load or a fill under way.
+  struct Reading {
+    FakeModel model;
+    std::uint64_t weights = 0;
+    std::chrono::milliseconds takes{0};
+    std::optional<FakeImage> image;
+    bool fills_image = false;
+    bool is_load = true;
     Clock::time_point begun;
     Clock::time_point reported;
   };
-  struct Generation {
-    wire::EngineGenerateParams params;
-    FakeModel model;
-    std::string prompt;
-    std::uint64_t prompt_tokens = 0;
-    std::uint64_t context_tokens = 0;
-    Clock::time_point arrived;
-    Clock::time_point next;
-    std::uint32_t seq = 0;
-    std::string text;
-    std::vector<std::int32_t> tokens;
-  };
-  struct Timer {
-    Clock::time_point due;
-    std::function<void()> action;
-  };
 
-  void on_request(const wire::Frame& frame);
-  void engine_request(const wire::Frame& frame);
-  void probe_request(const wire::Frame& frame);
+  void on_request(const wire::Frame& frame, os::Fd fd);
   void start(std::uint32_t id, const wire::StartParams& params);
-  void load(std::uint32_t id, const wire::LoadParams& params);
+  void load(std::uint32_t id, const wire::LoadParams& params, os::Fd fd);
+  void fill(std::uint32_t id, const wire::FillParams& params, os::Fd fd);
   void unload(std::uint32_t id, const wire::UnloadParams& params);
   void generate(std::uint32_t id, wire::EngineGenerateParams params);
   void cancel(std::uint32_t id);
   void measure(std::uint32_t id);
 
-  bool advance_load(std::uint32_t id, Load& load, Clock::time_point now);
-  bool advance_generation(std::uint32_t id, Generation& generation, Clock::time_point now);
-  void send_chunk(std::uint32_t id, Generation& generation, const std::string& text,
-                  std::int32_t token);
-  void finish(std::uint32_t id, const Generation& generation, const std::string& how);
-
-  void later(std::chrono::milliseconds delay, std::function<void()> action);
+  // True when it is over.
+  bool advance(std::uint32_t id, Reading& reading, Clock::time_point now);
+  void end_reading(std::uint32_t id, const Reading& reading);
+  const Weights& ready_weights(std::uint64_t id) const;
   std::uint64_t resident_bytes() const;
-  template <class Result>
-  void answer(std::uint32_t id, const Result& result);
 
-  engine::server::Channel& channel_;
   bool is_probe_;
+  Outlet outlet_;
+  FakeProbe probe_;
+  FakeGenerations generations_;
   std::optional<wire::StartParams> started_;
   std::uint64_t leaked_bytes_ = 0;
   std::map<std::uint64_t, Weights> weights_;
-  std::map<std::uint32_t, Load> loads_;
-  std::map<std::uint32_t, Generation> generations_;
-  std::vector<Timer> timers_;
+  std::map<std::uint32_t, Reading> readings_;
 };
 
 }  // namespace gpumodel::test

@@ -11,7 +11,7 @@
 namespace {
 
 using namespace gpumodel::engine::server;
-using gpumodel::engine::io::Fd;
+using gpumodel::os::Fd;
 namespace wire = gpumodel::wire;
 
 struct Fixture {
@@ -24,7 +24,7 @@ struct Fixture {
 
   // What was answered so far.
   std::vector<wire::Frame> answers() {
-    channel->serve_once(std::chrono::milliseconds(0), [](const wire::Frame&) {});
+    channel->serve_once(std::chrono::milliseconds(0), [](const wire::Frame&, const Fd&) {});
     wire::FrameReader reader;
     const auto room = reader.prepare(65536);
     const ssize_t size = ::recv(peer.get(), room.data(), room.size(), MSG_DONTWAIT);

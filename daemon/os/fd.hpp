@@ -1,12 +1,13 @@
-// An owned file descriptor. Whoever makes one opens it close-on-exec.
+// An owned file descriptor.
 #pragma once
 
 #include <unistd.h>
 
 #include <utility>
 
-namespace gpumodel::engine::io {
+namespace gpumodel::os {
 
+// Move-only; closes at destruction. Whoever makes the descriptor makes it close-on-exec.
 class Fd {
  public:
   Fd() noexcept = default;
@@ -32,4 +33,4 @@ class Fd {
   int fd_ = -1;
 };
 
-}  // namespace gpumodel::engine::io
+}  // namespace gpumodel::os
