@@ -59,6 +59,12 @@ gm_status gmi_call_begin(gm_client* client, const char* method, gmi_call** out,
   return GM_OK;
 }
 
+void gmi_call_generates(gmi_call* call, uint64_t lease, uint64_t epoch) {
+  call->pending.generation = true;
+  call->pending.lease = lease;
+  call->pending.epoch = epoch;
+}
+
 void gmi_call_drop(gmi_call* call, gmi_encoder* encoder) {
   gmi_encoder_free(encoder);
   free(call);

@@ -13,6 +13,8 @@ typedef struct gmi_call gmi_call;
  * call is made in any case but failure, and ends with gmi_call_run or gmi_call_drop. */
 gm_status gmi_call_begin(gm_client* client, const char* method, gmi_call** out,
                          gmi_encoder* encoder);
+/* Says that it is a generation on this lease. */
+void gmi_call_generates(gmi_call* call, uint64_t lease, uint64_t epoch);
 void gmi_call_drop(gmi_call* call, gmi_encoder* encoder);
 
 /* Sends, waits, and frees the call. GM_OK gives a response without an error, to be freed. An error

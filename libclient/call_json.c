@@ -50,14 +50,3 @@ gm_status gm_call_json(gm_client* client, const char* method, const char* params
   errno = saved_errno;
   return status;
 }
-
-gm_status gm_subscribe(gm_client* client, uint32_t on, int32_t timeout_ms) {
-  gm_status status = gmi_enter(client, "client");
-  if (status == GM_OK) status = gmi_check_timeout(timeout_ms, /*zero_allowed=*/false);
-  if (status != GM_OK) return status;
-  if (on > 1) return gmi_fail(GM_E_INVALID, "on is %u; give 0 or 1", on);
-  /* Protocol 1 names the feature but not yet its messages. */
-  return gmi_fail(GM_E_UNSUPPORTED,
-                  "libgpumodel %d.%d cannot subscribe to the daemon's events; a newer one will",
-                  GM_VERSION_MAJOR, GM_VERSION_MINOR);
-}

@@ -4,6 +4,7 @@
 
 #include "acquire.h"
 #include "event.h"
+#include "news.h"
 #include "wait.h"
 
 gm_status gmi_enter(gm_client* client, const char* argument) {
@@ -59,6 +60,8 @@ void gmi_client_unref_unlock(gm_client* client) {
     client->progress = acquire->next_progress;
     gmi_acquire_unref(acquire);
   }
+  gmi_daemon_event* event;
+  while ((event = gmi_news_take_event(client)) != NULL) gmi_daemon_event_free(event);
   gmi_link_close(&client->link);
   gmi_fork_guard_free(&client->guard);
   pthread_mutex_destroy(&client->lock);

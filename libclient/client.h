@@ -21,6 +21,7 @@
 
 typedef struct gmi_waiter gmi_waiter;
 typedef struct gmi_acquire gmi_acquire;
+typedef struct gmi_daemon_event gmi_daemon_event;
 
 struct gm_client {
   /* Constant after gm_client_open. */
@@ -49,7 +50,13 @@ struct gm_client {
 
   bool delivering; /* a thread is inside on_event             */
   bool disconnect_event;
-  gmi_acquire* progress; /* acquires with news for on_event */
+  bool draining_event;
+  gmi_acquire* progress;         /* acquires with news for on_event    */
+  gm_lease* leases;              /* granted, until they are freed      */
+  unsigned leases_with_news;     /* for on_event, of these             */
+  gmi_daemon_event* first_event; /* for on_event, oldest first      */
+  gmi_daemon_event* last_event;
+  size_t events_bytes;
 };
 
 /* What every call on a handle begins with: GM_E_INVALID for NULL, GM_E_FORKED in a child. */

@@ -48,6 +48,7 @@ static gm_status complete(gm_lease* lease, const gm_request* request, char** tex
   gmi_encoder encoder;
   status = gmi_call_begin(client, "generate", &call, &encoder);
   if (status != GM_OK) return status;
+  gmi_call_generates(call, lease->id, lease->epoch);
   gmi_put_u64(&encoder, "lease", lease->id);
   gmi_put_u64(&encoder, "epoch", lease->epoch);
   gmi_request_encode(&encoder, request, /*stream=*/false);

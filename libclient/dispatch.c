@@ -1,5 +1,6 @@
 #include "dispatch.h"
 
+#include "news.h"
 #include "wait.h"
 
 static const uint32_t kNoRequest = 0; /* the daemon's answer to what it could not even read */
@@ -33,10 +34,7 @@ static gm_status route_response(gm_client* client, gmi_message* message) {
 static gm_status route_notification(gm_client* client, gmi_message* message) {
   bool chunk = gmi_text_equals(message->method, "generate.chunk");
   bool progress = gmi_text_equals(message->method, "lease.progress");
-  if (!chunk && !progress) { /* of a later version */
-    gmi_message_free(message);
-    return GM_OK;
-  }
+  if (!chunk && !progress) return gmi_news_notified(client, message);
   gmi_reader params = gmi_read_map(message->params, "params");
   uint64_t id = gmi_read_u64(&params, "request", UINT32_MAX, /*needed=*/true);
   gmi_pending* pending =

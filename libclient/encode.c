@@ -98,7 +98,7 @@ void gmi_put_bool(gmi_encoder* encoder, const char* key, bool value) {
 
 static bool open_array(gmi_encoder* encoder, const char* key, size_t count) {
   put_key(encoder, key);
-  if (count > GMI_CONTAINER_ELEMENTS) encoder->too_large = true;
+  if (count > GMI_MESSAGE_VALUES) encoder->too_large = true;
   if (!encoder->too_large) msgpack_pack_array(&encoder->packer, count);
   return !encoder->too_large;
 }
@@ -157,14 +157,24 @@ static void close_params(gmi_encoder* encoder) {
   encoder->buffer.size += extra;
 }
 
+/* Whether the daemon's limit of values is passed, by the same walk; a value has at least one byte.
+ */
+static bool has_too_many_values(const gmi_encoder* encoder) {
+  if (encoder->buffer.size <= GMI_MESSAGE_VALUES) return false;
+  gmi_scan scan;
+  gmi_scan_reset(&scan);
+  return gmi_scan_run(&scan, encoder->buffer.data, encoder->buffer.size) != GMI_SCAN_DONE;
+}
+
 gm_status gmi_encoder_finish(gmi_encoder* encoder, size_t limit_bytes) {
   close_params(encoder);
   if (encoder->failed) return gmi_fail_nomem();
-  if (encoder->too_large || encoder->buffer.size > limit_bytes) {
-    return gmi_fail(GM_E_INVALID,
-                    "the request is larger than the %zu bytes, or has an array of more "
-                    "than the %u elements, that the daemon takes; make it shorter",
-                    limit_bytes, GMI_CONTAINER_ELEMENTS);
+  if (encoder->too_large || encoder->buffer.size > limit_bytes || has_too_many_values(encoder)) {
+    return gmi_fail(
+        GM_E_INVALID,
+        "the request is larger than the %zu bytes, or has more than the %zu values, that "
+        "the daemon takes; make it shorter",
+        limit_bytes, GMI_MESSAGE_VALUES);
   }
   return GM_OK;
 }

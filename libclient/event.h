@@ -1,5 +1,6 @@
-/* What on_event is told. News is kept where it belongs (an acquire's progress, the connection's
- * end), the latest only, so that telling it needs no memory. */
+/* What on_event is told. News is kept where it belongs (an acquire's progress, a lease's fate, the
+ * connection's end), the latest only, so that telling it needs no memory; the daemon's events are
+ * kept one by one (news.h). */
 #ifndef GPUMODEL_LIBCLIENT_EVENT_H
 #define GPUMODEL_LIBCLIENT_EVENT_H
 

@@ -16,6 +16,7 @@ static const struct {
     {"generate.grammar", GMI_FEATURE_GRAMMAR},
     {"call_json", GMI_FEATURE_CALL_JSON},
     {"render", GMI_FEATURE_RENDER},
+    {"events", GMI_FEATURE_EVENTS},
 };
 enum { kFeatureCount = sizeof kFeatures / sizeof kFeatures[0] };
 

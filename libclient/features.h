@@ -18,7 +18,8 @@ enum {
   GMI_FEATURE_REGEX = 1u << 8,
   GMI_FEATURE_GRAMMAR = 1u << 9,
   GMI_FEATURE_CALL_JSON = 1u << 10,
-  GMI_FEATURE_RENDER = 1u << 11
+  GMI_FEATURE_RENDER = 1u << 11,
+  GMI_FEATURE_EVENTS = 1u << 12
 };
 
 /* The known names in `list`; NULL: none. */

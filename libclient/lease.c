@@ -27,8 +27,33 @@ gm_lease* gmi_lease_new(gm_client* client, const char* model) {
 
 void gmi_lease_ref(gm_lease* lease) { ++lease->references; }
 
+static bool in_list(const gm_lease* lease) {
+  return lease->previous != NULL || lease->client->leases == lease;
+}
+
+static void link_lease(gm_lease* lease) {
+  lease->next = lease->client->leases;
+  if (lease->next != NULL) lease->next->previous = lease;
+  lease->client->leases = lease;
+}
+
+static void unlink_lease(gm_lease* lease) {
+  if (lease->next != NULL) lease->next->previous = lease->previous;
+  if (lease->previous != NULL) {
+    lease->previous->next = lease->next;
+  } else {
+    lease->client->leases = lease->next;
+  }
+}
+
+static void drop_news(gm_lease* lease) {
+  if (lease->news != 0) --lease->client->leases_with_news;
+  lease->news = 0;
+}
+
 void gmi_lease_unref(gm_lease* lease) {
   if (--lease->references > 0) return;
+  if (in_list(lease)) unlink_lease(lease);
   if (lease->acquire != NULL) gmi_acquire_unref(lease->acquire);
   gmi_message_free(lease->answer);
   free(lease);
@@ -36,6 +61,7 @@ void gmi_lease_unref(gm_lease* lease) {
 
 void gmi_lease_drop_handle(gm_lease* lease) {
   lease->has_handle = false;
+  drop_news(lease);
   if (lease->state == GMI_LEASE_PENDING) gmi_acquire_lease_dropped(lease->client, lease->acquire);
   if (lease->state == GMI_LEASE_HELD) gmi_release_unattended(lease);
   gmi_lease_unref(lease);
@@ -46,10 +72,30 @@ void gmi_lease_granted(gm_lease* lease, uint64_t id, uint64_t epoch, uint32_t co
   lease->id = id;
   lease->epoch = epoch;
   lease->context_tokens = context_tokens;
+  link_lease(lease);
   if (!lease->has_handle) gmi_release_unattended(lease);
 }
 
 void gmi_lease_refused(gm_lease* lease) { lease->state = GMI_LEASE_FAILED; }
+
+gm_lease* gmi_lease_find(const gm_client* client, uint64_t id) {
+  gm_lease* lease = client->leases;
+  while (lease != NULL && (lease->id != id || lease->state != GMI_LEASE_HELD)) lease = lease->next;
+  return lease;
+}
+
+void gmi_lease_lost(gm_lease* lease, gmi_message* message) {
+  lease->state = GMI_LEASE_LOST;
+  lease->answer = message;
+}
+
+void gmi_lease_take_news(gm_client* client, gm_event* event) {
+  gm_lease* lease = client->leases;
+  while (lease->news == 0) lease = lease->next;
+  event->type = lease->news;
+  event->lease = lease;
+  drop_news(lease);
+}
 
 /* Why the acquire failed: the daemon's error, or the connection's end. */
 static gm_status fail_refused(const gm_lease* lease) {
@@ -57,6 +103,16 @@ static gm_status fail_refused(const gm_lease* lease) {
   gmi_error error;
   if (refused != NULL && gmi_error_read(refused->error, &error)) return gmi_fail_take(&error);
   return gmi_client_check(lease->client);
+}
+
+static gm_status fail_lost(const gm_lease* lease) {
+  enum { kReasonBytes = 300 };
+  gmi_reader params = gmi_read_map(lease->answer->params, "params");
+  gmi_text text = gmi_read_text(&params, "reason", /*needed=*/false);
+  char reason[kReasonBytes];
+  gmi_copy_text(reason, sizeof reason, text.data, text.size);
+  return gmi_fail(GM_E_LEASE_LOST, "the lease on %s was lost%s%s; acquire another one",
+                  lease->model, text.size > 0 ? ": " : "", reason);
 }
 
 gm_status gmi_lease_check(const gm_lease* lease) {
@@ -68,6 +124,8 @@ gm_status gmi_lease_check(const gm_lease* lease) {
                       lease->model);
     case GMI_LEASE_FAILED:
       return fail_refused(lease);
+    case GMI_LEASE_LOST:
+      return fail_lost(lease);
     case GMI_LEASE_RELEASING:
     case GMI_LEASE_RELEASED:
       break;
@@ -100,8 +158,12 @@ gm_status gm_lease_poll(gm_lease* lease) {
 
 static uint32_t public_state(const gm_lease* lease) {
   if (lease->state == GMI_LEASE_PENDING) return GM_LEASE_PENDING;
-  bool held = lease->state == GMI_LEASE_HELD && lease->client->ended.status == GM_OK;
-  return held ? GM_LEASE_HELD : GM_LEASE_ENDED;
+  if (lease->state != GMI_LEASE_HELD || lease->client->ended.status != GM_OK) {
+    return GM_LEASE_ENDED;
+  }
+  if (!lease->suspended) return GM_LEASE_HELD;
+  bool wanted = gmi_pending_any_of(&lease->client->pending, lease->id, lease->epoch);
+  return wanted ? GM_LEASE_RESUMING : GM_LEASE_SUSPENDED;
 }
 
 gm_status gm_lease_get_info(gm_lease* lease, gm_lease_info* out) {

@@ -33,3 +33,12 @@ gmi_pending* gmi_pending_any(const gmi_pending_table* table) {
   }
   return NULL;
 }
+
+bool gmi_pending_any_of(const gmi_pending_table* table, uint64_t lease, uint64_t epoch) {
+  for (int i = 0; i < GMI_PENDING_BUCKETS; ++i) {
+    for (const gmi_pending* at = table->buckets[i]; at != NULL; at = at->next) {
+      if (at->generation && at->lease == lease && at->epoch == epoch) return true;
+    }
+  }
+  return false;
+}

@@ -29,6 +29,9 @@ struct gmi_pending {
   gmi_pending* next;
   const gmi_pending_ops* ops;
   uint32_t id;
+  bool generation; /* one that runs on the lease of this id and epoch */
+  uint64_t lease;
+  uint64_t epoch;
   bool open; /* in the table                                                                 */
   bool owes; /* something small (a cancel, a release) could not be sent for want of memory   */
 };
@@ -43,5 +46,7 @@ void gmi_pending_add(gmi_pending_table* table, gmi_pending* pending);
 void gmi_pending_remove(gmi_pending_table* table, gmi_pending* pending);
 gmi_pending* gmi_pending_find(const gmi_pending_table* table, uint32_t id); /* NULL: none */
 gmi_pending* gmi_pending_any(const gmi_pending_table* table);               /* NULL: none */
+/* Whether a generation on this lease is open. */
+bool gmi_pending_any_of(const gmi_pending_table* table, uint64_t lease, uint64_t epoch);
 
 #endif

@@ -8,7 +8,6 @@ typedef struct head {
   size_t bytes;
   size_t payload;
   uint64_t children;
-  uint64_t elements; /* as the format counts them: pairs of a map */
   bool container;
 } head;
 
@@ -20,7 +19,6 @@ static uint32_t big_endian(const unsigned char* at, size_t width) {
 
 static void set_container(head* out, uint32_t elements, bool map) {
   out->container = true;
-  out->elements = elements;
   out->children = map ? 2 * (uint64_t)elements : elements;
 }
 
@@ -106,8 +104,6 @@ gmi_scan_state gmi_scan_run(gmi_scan* scan, const char* data, size_t size) {
     if (*at == 0xc1) return invalid(scan, "a byte that MessagePack does not use");
     head value;
     if (!read_head(at, size - scan->position, &value)) return GMI_SCAN_MORE;
-    if (value.elements > GMI_CONTAINER_ELEMENTS)
-      return invalid(scan, "too many elements in one array or map");
     if (value.payload > GMI_MESSAGE_BYTES ||
         scan->position + value.bytes + value.payload + value.children > GMI_MESSAGE_BYTES) {
       return invalid(scan, "a message of more than 16 MiB");

@@ -9,9 +9,8 @@
 
 #define GMI_MESSAGE_BYTES ((size_t)16 << 20)
 #define GMI_MESSAGE_DEPTH 32
-#define GMI_CONTAINER_ELEMENTS ((uint32_t)1 << 20)
 /* Of one message, containers and keys included: what unpacking may take, at 24 bytes each. */
-#define GMI_MESSAGE_VALUES ((size_t)4 << 20)
+#define GMI_MESSAGE_VALUES ((size_t)1 << 20)
 
 typedef enum gmi_scan_state {
   GMI_SCAN_MORE,   /* the message goes on beyond the bytes given   */

@@ -129,6 +129,9 @@ static gm_status send_generate(gm_lease* lease, const gm_request* request, gm_st
   gm_client* client = lease->client;
   stream->pending.ops = &kOps;
   stream->pending.id = gmi_client_next_id(client);
+  stream->pending.generation = true;
+  stream->pending.lease = lease->id;
+  stream->pending.epoch = lease->epoch;
   gmi_encoder encoder;
   gmi_encode_request(&encoder, stream->pending.id, "generate");
   gmi_put_u64(&encoder, "lease", lease->id);

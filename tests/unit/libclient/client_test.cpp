@@ -362,7 +362,6 @@ BOOST_AUTO_TEST_CASE(what_the_daemon_lacks_is_not_sent) {
   char* text = nullptr;
   BOOST_TEST(gm_call_json(client.get(), "status", nullptr, 1000, &text) == GM_E_UNSUPPORTED);
   BOOST_TEST(gm_render(lease.get(), "[]", 1000, &text) == GM_E_UNSUPPORTED);
-  BOOST_TEST(gm_subscribe(client.get(), 1, 1000) == GM_E_UNSUPPORTED);
   const auto refused = [&](auto set) {
     gm_request request = request_for("x");
     set(request);

@@ -240,7 +240,7 @@ BOOST_AUTO_TEST_CASE(what_later_versions_add_is_ignored) {
   FakeDaemon daemon([](Connection& c) {
     c.greet();
     const Incoming request = c.expect("models");
-    c.notify("event", {{"seq", 1}});
+    c.notify("lease.moved", {{"seq", 1}});
     c.notify("lease.progress", {{"request", 999}, {"phase", "queued"}});
     c.respond(request, {{"models", json::array()}, {"more", {{"a", 1}}}});
     c.closes();

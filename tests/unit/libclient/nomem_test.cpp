@@ -92,6 +92,8 @@ std::string use_everything(const FakeDaemon& daemon) {
   status = insist([&] { return gm_models_get(client, -1, &models); });
   if (status != GM_OK) return wrong("models", status);
   gm_models_free(models);
+  status = insist([&] { return gm_subscribe(client, 1, -1); });
+  if (status != GM_OK) return wrong("subscribe", status);
   gm_lease* lease = nullptr;
   status = insist([&] { return gm_lease_acquire(client, "concept", nullptr, &lease); });
   if (status != GM_OK) return wrong("acquire", status);
@@ -157,7 +159,7 @@ std::string fail_and_give_up(const FakeDaemon& daemon) {
 // What every scenario's daemon does, until the client closes. A second connection follows where the
 // first hello was lost.
 void serve(Connection& c) {
-  c.greet();
+  c.greet({"events"});
   for (;;) {
     const Incoming m = c.next();
     if (m.type == 2) continue;
@@ -166,6 +168,13 @@ void serve(Connection& c) {
     if (m.method == "lease.acquire") {
       c.notify("lease.progress", {{"request", m.id}, {"phase", "queued"}, {"position", 1}});
       c.grant(m);
+      c.notify("lease.suspended", {{"lease", 7}});
+      c.notify("lease.resumed", {{"lease", 7}});
+      c.notify("event", {{"seq", 2}, {"type", "resumed"}, {"model", "concept"}});
+    }
+    if (m.method == "events.subscribe") {
+      c.notify("event", {{"seq", 1}, {"type", "loaded"}, {"model", "concept"}});
+      c.respond(m, {{"next_seq", 1}});
     }
     if (m.method == "lease.release") c.release(m);
     if (m.method == "tokenize") c.respond(m, {{"tokens", {1, 2, 3}}});

@@ -111,12 +111,13 @@ BOOST_AUTO_TEST_CASE(limits_are_exact) {
   BOOST_TEST(scan_whole(nested(GMI_MESSAGE_DEPTH + 1), &scan) == GMI_SCAN_INVALID);
   BOOST_TEST(scan_whole(nested(GMI_MESSAGE_DEPTH - 1, '\x90'), &scan) == GMI_SCAN_DONE);
   BOOST_TEST(scan_whole(nested(GMI_MESSAGE_DEPTH, '\x90'), &scan) == GMI_SCAN_INVALID);
-  const std::string nils(GMI_CONTAINER_ELEMENTS + 1, '\xc0');
-  BOOST_TEST(scan_whole(head32(0xdd, GMI_CONTAINER_ELEMENTS) + nils, &scan) == GMI_SCAN_DONE);
-  BOOST_TEST(scan_whole(head32(0xdd, GMI_CONTAINER_ELEMENTS + 1) + nils, &scan) ==
-             GMI_SCAN_INVALID);
-  BOOST_TEST(scan_whole(head32(0xdf, GMI_CONTAINER_ELEMENTS) + nils + nils, &scan) ==
-             GMI_SCAN_DONE);
+  const std::string nils(GMI_MESSAGE_VALUES, '\xc0');
+  const std::uint32_t inner = GMI_MESSAGE_VALUES - 1;  // the container itself is a value
+  BOOST_TEST(scan_whole(head32(0xdd, inner) + nils, &scan) == GMI_SCAN_DONE);
+  BOOST_TEST(scan.values == GMI_MESSAGE_VALUES);
+  BOOST_TEST(scan_whole(head32(0xdd, inner + 1) + nils, &scan) == GMI_SCAN_INVALID);
+  BOOST_TEST(scan_whole(head32(0xdf, inner / 2) + nils, &scan) == GMI_SCAN_DONE);
+  BOOST_TEST(scan_whole(head32(0xdf, inner / 2 + 1) + nils, &scan) == GMI_SCAN_INVALID);
   const std::uint32_t most = GMI_MESSAGE_BYTES - 5;
   BOOST_TEST(scan_whole(head32(0xdb, most), &scan) == GMI_SCAN_MORE);
   BOOST_TEST(scan_whole(head32(0xdb, most + 1), &scan) == GMI_SCAN_INVALID);
@@ -135,11 +136,13 @@ BOOST_AUTO_TEST_CASE(claims_are_refused_before_they_arrive) {
 }
 
 BOOST_AUTO_TEST_CASE(values_of_many_containers_add_up) {
-  std::string bytes = "\x95";
-  for (int i = 0; i < 5; ++i)
-    bytes += head32(0xdd, GMI_CONTAINER_ELEMENTS) + std::string(GMI_CONTAINER_ELEMENTS, '\xc0');
+  const std::uint32_t half = (GMI_MESSAGE_VALUES - 4) / 2;  // the outer array, two heads, one nil
+  const std::string two = head32(0xdd, half) + std::string(half, '\xc0') + head32(0xdd, half) +
+                          std::string(half, '\xc0');
   gmi_scan scan;
-  BOOST_TEST(scan_whole(bytes, &scan) == GMI_SCAN_INVALID);
+  BOOST_TEST(scan_whole("\x93" + two + "\xc0", &scan) == GMI_SCAN_DONE);
+  BOOST_TEST(scan.values == GMI_MESSAGE_VALUES);
+  BOOST_TEST(scan_whole("\x94" + two + "\xc0\xc0", &scan) == GMI_SCAN_INVALID);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
