@@ -5,11 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <limits>
 #include <system_error>
 #include <utility>
+
+#include "engine/memory/residency.hpp"
 
 namespace gpumodel::engine::memory {
 namespace {
@@ -22,6 +23,7 @@ constexpr std::size_t kMaxNameBytes = 79;  // ANON_VMA_NAME_MAX_LEN, less the te
 // From headers newer than the ones that the oldest supported system has.
 constexpr int kSetVma = 0x53564d41;
 constexpr int kSetVmaAnonName = 0;
+constexpr int kMadvPopulateRead = 22;
 constexpr int kMadvPopulateWrite = 23;
 
 std::uint64_t page_bytes() {
@@ -57,8 +59,20 @@ std::uint64_t round_to_pages(std::uint64_t bytes) {
 }
 
 Arena::Arena(Budget& budget, const std::string& name, std::uint64_t bytes)
-    : reservation_(budget.reserve(round_to_pages(bytes), name)) {
-  bytes_ = round_to_pages(bytes);
+    : reservation_(budget.reserve(round_to_pages(bytes), name)), bytes_(round_to_pages(bytes)) {
+  map(budget, name, -1);
+}
+
+Arena::Arena(Budget& budget, const std::string& name, std::uint64_t bytes, const os::Fd& image,
+             Access access)
+    : reservation_(budget.reserve(round_to_pages(bytes), name)),
+      bytes_(round_to_pages(bytes)),
+      is_writable_(access == Access::read_write) {
+  map(budget, name, image.get());
+}
+
+// `image` is -1 for anonymous memory.
+void Arena::map(Budget& budget, const std::string& name, int image) {
   if (bytes_ == 0) return;
   const bool huge = bytes_ >= kHugeFromBytes;
   const std::uint64_t alignment = huge ? kHugePageBytes : page_bytes();
@@ -74,9 +88,14 @@ Arena::Arena(Budget& budget, const std::string& name, std::uint64_t bytes)
   // At least one page of the reservation stays before and one after the data.
   const auto start = reinterpret_cast<std::uintptr_t>(mapping_);
   data_ = mapping_ + ((start + page_bytes() + alignment - 1) / alignment * alignment - start);
-  void* at =
-      ::mmap(data_, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-  if (at == MAP_FAILED) refuse();
+  const int protection = is_writable_ ? PROT_READ | PROT_WRITE : PROT_READ;
+  const int kind = image < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+  if (::mmap(data_, bytes_, protection, kind | MAP_FIXED, image, 0) == MAP_FAILED) {
+    const int error = errno;
+    if (error == ENOMEM) refuse();
+    destroy();
+    throw std::system_error(error, std::generic_category(), "mapping " + name);
+  }
   if (huge) ::madvise(data_, bytes_, MADV_HUGEPAGE);
   // A core dump of the weights helps nobody and fills disks.
   ::madvise(data_, bytes_, MADV_DONTDUMP);
@@ -94,6 +113,7 @@ Arena& Arena::operator=(Arena&& other) noexcept {
     mapping_bytes_ = std::exchange(other.mapping_bytes_, 0);
     data_ = std::exchange(other.data_, nullptr);
     bytes_ = std::exchange(other.bytes_, 0);
+    is_writable_ = std::exchange(other.is_writable_, true);
     released_ = std::exchange(other.released_, false);
   }
   return *this;
@@ -112,26 +132,18 @@ void Arena::populate(std::uint64_t offset, std::uint64_t length) const noexcept 
   if (data_ == nullptr || released_ || offset >= bytes_) return;
   const std::uint64_t begin = offset / page_bytes() * page_bytes();
   const std::uint64_t end = offset + std::min(length, bytes_ - offset);
-  ::madvise(data_ + begin, end - begin, kMadvPopulateWrite);
+  ::madvise(data_ + begin, end - begin, is_writable_ ? kMadvPopulateWrite : kMadvPopulateRead);
+}
+
+void Arena::make_read_only() {
+  if (data_ == nullptr || released_) return;
+  if (::mprotect(data_, bytes_, PROT_READ) != 0)
+    throw std::system_error(errno, std::generic_category(), "mprotect");
+  is_writable_ = false;
 }
 
 std::uint64_t Arena::resident_bytes() const {
-  constexpr std::size_t kPagesAtOnce = 1 << 14;
-  std::array<unsigned char, kPagesAtOnce> present{};
-  std::uint64_t pages = 0;
-  for (std::uint64_t offset = 0; data_ != nullptr && offset < bytes_;) {
-    const std::uint64_t length =
-        std::min<std::uint64_t>(bytes_ - offset, kPagesAtOnce * page_bytes());
-    if (::mincore(data_ + offset, length, present.data()) != 0) {
-      if (errno == EAGAIN) continue;
-      throw std::system_error(errno, std::generic_category(), "mincore");
-    }
-    const auto count = static_cast<std::ptrdiff_t>(length / page_bytes());
-    pages += static_cast<std::uint64_t>(std::count_if(present.begin(), present.begin() + count,
-                                                      [](unsigned char p) { return p & 1; }));
-    offset += length;
-  }
-  return pages * page_bytes();
+  return data_ == nullptr ? 0 : mapped_resident_bytes(data_, bytes_);
 }
 
 UnloadMeasure Arena::release() {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/memory/budget.hpp"
+#include "os/fd.hpp"
 
 namespace gpumodel::engine::memory {
 
@@ -19,16 +20,23 @@ struct UnloadMeasure {
   std::chrono::microseconds took{0};
 };
 
-// An anonymous private mapping with a guard page on either side, zero until written; huge pages are
-// asked for from 4 MiB on. The address range belongs to the arena from construction to destruction,
-// released or not, so that nothing else can appear in it and views never point at another's bytes.
-// Not copied; moving keeps the address. One thread at a time, but for the bytes themselves.
+// A mapping with a guard page on either side: anonymous and zero until written, or shared with a
+// host image; huge pages are asked for from 4 MiB on. The address range belongs to the arena from
+// construction to destruction, released or not, so that nothing else can appear in it and views
+// never point at another's bytes. Not copied; moving keeps the address. One thread at a time, but
+// for the bytes themselves.
 class Arena {
  public:
   // `bytes` is rounded up to whole pages, counted against `budget`, which must outlive the arena.
   // `name` shows in /proc/PID/maps where the kernel can; letters, digits, '-', '_' and '.' of it.
   // Throws OutOfMemory where the budget, or the system's address space or commit limit, refuses.
   Arena(Budget& budget, const std::string& name, std::uint64_t bytes);
+  // The same over the first `bytes` of `image`, a memfd at least that long, which may be closed
+  // afterwards: whoever else maps it sees the same memory. Throws std::system_error where it cannot
+  // be mapped so.
+  enum class Access { read_write, read_only };
+  Arena(Budget& budget, const std::string& name, std::uint64_t bytes, const os::Fd& image,
+        Access access);
   Arena() noexcept = default;
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&& other) noexcept;
@@ -40,12 +48,15 @@ class Arena {
   std::uint64_t bytes() const { return bytes_; }
   bool released() const { return released_; }
 
-  // Makes pages of [offset, offset + length) present for writing, at once instead of fault by
-  // fault. Only advice: from a kernel without it, pages come when they are touched. Safe from
-  // several threads.
+  // Makes pages of [offset, offset + length) present, for writing where the arena is writable, at
+  // once instead of fault by fault. Only advice: from a kernel without it, pages come when they are
+  // touched. Safe from several threads.
   void populate(std::uint64_t offset, std::uint64_t length) const noexcept;
 
-  // Bytes of the range that are in physical memory now (mincore).
+  // From here on whoever writes into it is at fault, literally. Throws std::system_error.
+  void make_read_only();
+
+  // Bytes of the range that this process has mapped to physical memory now.
   std::uint64_t resident_bytes() const;
 
   // Replaces the memory by an inaccessible reservation of the same addresses, so that what the
@@ -54,6 +65,7 @@ class Arena {
   UnloadMeasure release();
 
  private:
+  void map(Budget& budget, const std::string& name, int image);
   void destroy() noexcept;
 
   Reservation reservation_;
@@ -61,6 +73,7 @@ class Arena {
   std::uint64_t mapping_bytes_ = 0;
   std::byte* data_ = nullptr;
   std::uint64_t bytes_ = 0;
+  bool is_writable_ = true;
   bool released_ = false;
 };
 

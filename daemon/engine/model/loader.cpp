@@ -1,13 +1,11 @@
 #include "engine/model/loader.hpp"
 
 #include <fcntl.h>
+#include <xxhash.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <system_error>
-#include <thread>
+#include <bit>
+#include <memory>
 #include <vector>
 
 #include "engine/model/convert.hpp"
@@ -15,14 +13,17 @@
 namespace gpumodel::engine::model {
 namespace {
 
-constexpr std::uint64_t kSliceBytes = std::uint64_t{8} << 20;  // in the file
+constexpr std::uint64_t kReadBytes = std::uint64_t{8} << 20;  // at once, in the file
+static_assert(kReadBytes <= kMostSliceBytes);
 // What is converted goes through a buffer that stays in the core's cache.
 constexpr std::uint64_t kConvertBytes = std::uint64_t{256} << 10;
+
+static_assert(std::endian::native == std::endian::little);
 
 std::vector<Piece> cut_into_slices(const Layout& layout) {
   std::vector<Piece> slices;
   for (const Piece& piece : layout.pieces) {
-    const std::uint64_t at_once = kSliceBytes / io::dtype_bytes(piece.source);
+    const std::uint64_t at_once = kReadBytes / io::dtype_bytes(piece.source);
     for (std::uint64_t done = 0; done < piece.elements; done += at_once) {
       Piece slice = piece;
       slice.elements = std::min(at_once, piece.elements - done);
@@ -34,104 +35,89 @@ std::vector<Piece> cut_into_slices(const Layout& layout) {
   return slices;
 }
 
-// One load: its slices, taken by whichever thread is free, until none is left, one fails or it is
-// stopped.
-class Load {
- public:
-  Load(const io::TensorIndex& tensors, const Layout& layout, const memory::Arena& arena,
-       const LoadOptions& options)
-      : tensors_(tensors),
-        arena_(arena),
-        options_(options),
-        total_bytes_(layout.source_bytes),
-        slices_(cut_into_slices(layout)) {}
-
-  void run() {
-    for (const io::OpenFile& file : tensors_.files) {
-      ::posix_fadvise(file.fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-    }
-    {
-      const std::vector<std::jthread> helpers = start_helpers();
-      work(options_.progress);
-    }
-    if (error_) std::rethrow_exception(error_);
-    if (done_bytes_ != total_bytes_) throw LoadInterrupted();
-    if (options_.progress) options_.progress(total_bytes_, total_bytes_);
+void read_slice(const io::OpenFile& file, const Piece& slice, const memory::Arena& arena) {
+  std::byte* to = arena.data() + slice.arena_offset;
+  const std::size_t target_bytes = io::dtype_bytes(slice.target);
+  arena.populate(slice.arena_offset, slice.elements * target_bytes);
+  if (slice.source == slice.target) {
+    io::read_exactly(file, slice.file_offset, to, slice.source_bytes());
+    return;
   }
-
- private:
-  std::vector<std::jthread> start_helpers() {
-    const std::size_t threads = std::min<std::size_t>(options_.threads, slices_.size());
-    std::vector<std::jthread> helpers;
-    while (helpers.size() + 1 < threads) {
-      try {
-        helpers.emplace_back([this] { work({}); });
-      } catch (const std::system_error&) {
-        break;  // the system has no more threads; those there are do it
-      }
-    }
-    return helpers;
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kConvertBytes);
+  const std::size_t source_bytes = io::dtype_bytes(slice.source);
+  const std::uint64_t at_once = kConvertBytes / source_bytes;
+  for (std::uint64_t done = 0; done < slice.elements; done += at_once) {
+    const std::uint64_t count = std::min(at_once, slice.elements - done);
+    io::read_exactly(file, slice.file_offset + done * source_bytes, buffer.get(),
+                     count * source_bytes);
+    convert(buffer.get(), slice.source, to + done * target_bytes, slice.target, count);
   }
+}
 
-  // Exceptions of any thread end all of them; the first is kept.
-  void work(const std::function<void(std::uint64_t, std::uint64_t)>& progress) noexcept {
-    try {
-      std::vector<std::byte> buffer;
-      while (!failed_ && !options_.stop.stop_requested()) {
-        const std::size_t number = next_.fetch_add(1);
-        if (number >= slices_.size()) return;
-        read(slices_[number], buffer);
-        const std::uint64_t done = done_bytes_ += slices_[number].source_bytes();
-        if (progress && done < total_bytes_) progress(done, total_bytes_);
-      }
-    } catch (...) {
-      const std::lock_guard lock(error_mutex_);
-      if (!error_) error_ = std::current_exception();
-      failed_ = true;
-    }
-  }
+void read_tensors(const io::TensorIndex& tensors, const Layout& layout, const memory::Arena& arena,
+                  const LoadOptions& options) {
+  for (const io::OpenFile& file : tensors.files)
+    ::posix_fadvise(file.fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+  const std::vector<Piece> slices = cut_into_slices(layout);
+  std::vector<std::uint64_t> bytes;
+  bytes.reserve(slices.size());
+  for (const Piece& slice : slices) bytes.push_back(slice.source_bytes());
+  for_each_slice(bytes, options, [&](std::size_t number) {
+    read_slice(tensors.files[slices[number].file], slices[number], arena);
+  });
+}
 
-  void read(const Piece& slice, std::vector<std::byte>& buffer) const {
-    const io::OpenFile& file = tensors_.files[slice.file];
-    std::byte* to = arena_.data() + slice.arena_offset;
-    const std::size_t target_bytes = io::dtype_bytes(slice.target);
-    arena_.populate(slice.arena_offset, slice.elements * target_bytes);
-    if (slice.source == slice.target) {
-      io::read_exactly(file, slice.file_offset, to, slice.source_bytes());
-      return;
-    }
-    buffer.resize(kConvertBytes);
-    const std::size_t source_bytes = io::dtype_bytes(slice.source);
-    const std::uint64_t at_once = kConvertBytes / source_bytes;
-    for (std::uint64_t done = 0; done < slice.elements; done += at_once) {
-      const std::uint64_t count = std::min(at_once, slice.elements - done);
-      io::read_exactly(file, slice.file_offset + done * source_bytes, buffer.data(),
-                       count * source_bytes);
-      convert(buffer.data(), slice.source, to + done * target_bytes, slice.target, count);
-    }
-  }
+// Slices of an arena's own bytes.
+std::vector<std::uint64_t> arena_slices(const memory::Arena& arena) {
+  std::vector<std::uint64_t> bytes;
+  for (std::uint64_t done = 0; done < arena.bytes(); done += kMostSliceBytes)
+    bytes.push_back(std::min(kMostSliceBytes, arena.bytes() - done));
+  return bytes;
+}
 
-  const io::TensorIndex& tensors_;
-  const memory::Arena& arena_;
-  const LoadOptions& options_;
-  const std::uint64_t total_bytes_;
-  const std::vector<Piece> slices_;
-  std::atomic<std::size_t> next_{0};
-  std::atomic<std::uint64_t> done_bytes_{0};
-  std::atomic<bool> failed_{false};
-  std::mutex error_mutex_;
-  std::exception_ptr error_;
-};
+LoadedWeights with_views(const Layout& layout, memory::Arena arena) {
+  ModelWeights weights = make_views(layout, arena.data());
+  return {std::move(arena), std::move(weights)};
+}
 
 }  // namespace
 
 LoadedWeights load_weights(const io::TensorIndex& tensors, const Layout& layout,
-                           memory::Budget& budget, const std::string& arena_name,
-                           const LoadOptions& options) {
-  LoadedWeights loaded{memory::Arena(budget, arena_name, layout.tensor_bytes), {}};
-  Load(tensors, layout, loaded.arena, options).run();
-  loaded.weights = make_views(layout, loaded.arena.data());
-  return loaded;
+                           const Destination& to, const LoadOptions& options) {
+  memory::Arena arena(to.budget, to.name, layout.tensor_bytes);
+  read_tensors(tensors, layout, arena, options);
+  return with_views(layout, std::move(arena));
+}
+
+FilledImage fill_image(const io::TensorIndex& tensors, const Layout& layout, const Destination& to,
+                       const os::Fd& image, const LoadOptions& options) {
+  memory::Arena arena(to.budget, to.name, layout.tensor_bytes, image,
+                      memory::Arena::Access::read_write);
+  read_tensors(tensors, layout, arena, options);
+  arena.make_read_only();
+  const std::uint64_t checksum = image_checksum(arena, options);
+  return {with_views(layout, std::move(arena)), checksum};
+}
+
+LoadedWeights map_image(const Layout& layout, const Destination& to, const os::Fd& image,
+                        const LoadOptions& options) {
+  memory::Arena arena(to.budget, to.name, layout.tensor_bytes, image,
+                      memory::Arena::Access::read_only);
+  for_each_slice(arena_slices(arena), options, [&](std::size_t number) {
+    arena.populate(number * kMostSliceBytes, kMostSliceBytes);
+  });
+  return with_views(layout, std::move(arena));
+}
+
+std::uint64_t image_checksum(const memory::Arena& image, const LoadOptions& options) {
+  const std::vector<std::uint64_t> slices = arena_slices(image);
+  std::vector<std::uint64_t> sums(slices.size());
+  LoadOptions quiet = options;
+  quiet.progress = nullptr;
+  for_each_slice(slices, quiet, [&](std::size_t number) {
+    sums[number] = XXH3_64bits(image.data() + number * kMostSliceBytes, slices[number]);
+  });
+  return XXH3_64bits(sums.data(), sums.size() * sizeof sums[0]);
 }
 
 }  // namespace gpumodel::engine::model

@@ -1,32 +1,17 @@
-// Weights from their files into an arena.
+// Weights from their files, or from a host image, into an arena.
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <stdexcept>
-#include <stop_token>
 #include <string>
 
 #include "engine/io/safetensors.hpp"
 #include "engine/memory/arena.hpp"
 #include "engine/model/layout.hpp"
+#include "engine/model/slices.hpp"
 #include "engine/model/weights.hpp"
+#include "os/fd.hpp"
 
 namespace gpumodel::engine::model {
-
-// The load was asked to stop; everything it had is freed.
-class LoadInterrupted : public std::runtime_error {
- public:
-  LoadInterrupted() : std::runtime_error("the load was cancelled") {}
-};
-
-struct LoadOptions {
-  unsigned threads = 1;  // that read and convert, the caller's among them; 0 counts as 1
-  std::stop_token stop;  // looked at before every slice of at most 8 MiB
-  // (bytes read, bytes to read); called on the caller's thread after each of its slices, and at the
-  // end with both equal. It may throw, which ends the load.
-  std::function<void(std::uint64_t, std::uint64_t)> progress;
-};
 
 // Views point into the arena, whose address a move keeps.
 struct LoadedWeights {
@@ -34,11 +19,34 @@ struct LoadedWeights {
   ModelWeights weights;
 };
 
+// Where the weights go, counted against `budget` under `name`. The budget outlives them.
+struct Destination {
+  memory::Budget& budget;
+  std::string name;
+};
+
 // Reads slices of the files straight to their place, or converts them on the way where dtypes
-// differ. Errors: BadModel (a file became shorter or cannot be read), memory::OutOfMemory,
-// LoadInterrupted. Whatever the error, all memory is freed and all threads have ended.
+// differ. Errors, here and below: BadModel (a file became shorter or cannot be read),
+// memory::OutOfMemory, LoadInterrupted. Whatever the error, all memory is freed and all threads
+// have ended.
 LoadedWeights load_weights(const io::TensorIndex& tensors, const Layout& layout,
-                           memory::Budget& budget, const std::string& arena_name,
-                           const LoadOptions& options);
+                           const Destination& to, const LoadOptions& options);
+
+// The same into `image`, a memfd of layout.tensor_bytes. The arena is a mapping of it that nobody
+// may write any more. Throws std::system_error where it cannot be mapped.
+struct FilledImage {
+  LoadedWeights loaded;
+  std::uint64_t checksum = 0;
+};
+FilledImage fill_image(const io::TensorIndex& tensors, const Layout& layout, const Destination& to,
+                       const os::Fd& image, const LoadOptions& options);
+
+// Maps an image that was filled by the same layout. Reads no file.
+LoadedWeights map_image(const Layout& layout, const Destination& to, const os::Fd& image,
+                        const LoadOptions& options);
+
+// XXH3 (64 bits) over the little-endian XXH3 sums of the arena's slices of kMostSliceBytes. Reports
+// no progress.
+std::uint64_t image_checksum(const memory::Arena& image, const LoadOptions& options);
 
 }  // namespace gpumodel::engine::model

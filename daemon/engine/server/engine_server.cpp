@@ -89,8 +89,10 @@ void EngineServer::on_notification(const wire::Frame& frame) {
 void EngineServer::on_request(const wire::Frame& frame, os::Fd fd, const ReplyPtr& reply) {
   if (frame.method == "start") return start(wire::decode<wire::StartParams>(frame.params), reply);
   if (steps_ == nullptr) throw Error(Code::state, "start comes first");
-  if (fd) throw Error(Code::unsupported, "this engine takes no images");
-  if (frame.method == "load") return load(wire::decode<wire::LoadParams>(frame.params), reply);
+  if (frame.method == "load")
+    return load(wire::decode<wire::LoadParams>(frame.params), std::move(fd), reply);
+  if (frame.method == "fill")
+    return fill(wire::decode<wire::FillParams>(frame.params), std::move(fd), reply);
   if (frame.method == "unload")
     return unload(wire::decode<wire::UnloadParams>(frame.params), reply);
   if (frame.method == "generate")
@@ -117,19 +119,40 @@ void EngineServer::start(const wire::StartParams& params, const ReplyPtr& reply)
                                    memory::process_resident_bytes()});
 }
 
-void EngineServer::load(wire::LoadParams params, const ReplyPtr& reply) {
-  check_dtype(params.dtype);
-  models_.begin_load(params.weights);
-  workers_->submit(WorkerPool::Length::lengthy,
-                   [this, params = std::move(params), reply] { run_load(params, reply); });
+model::LoadOptions EngineServer::load_options(std::uint64_t id, const ReplyPtr& reply) {
+  return {.threads = std::min(threads_, kMaxLoadThreads),
+          .stop = reply->stop(),
+          .progress = progress_reporter(channel_, id),
+          .gives_way = [this] { return steps_->is_stepping(); }};
 }
 
-void EngineServer::run_load(const wire::LoadParams& params, const ReplyPtr& reply) {
+void EngineServer::load(wire::LoadParams params, os::Fd image, const ReplyPtr& reply) {
+  check_dtype(params.dtype);
   const std::uint64_t id = params.weights;
+  // Jobs are copied around.
+  const auto request = std::make_shared<LoadRequest>(
+      LoadRequest{std::move(params), std::move(image), load_options(id, reply)});
+  models_.begin_load(id);
+  workers_->submit(WorkerPool::Length::lengthy,
+                   [this, request, reply] { run_load(*request, reply); });
+}
+
+void EngineServer::fill(wire::FillParams params, os::Fd image, const ReplyPtr& reply) {
+  check_dtype(params.dtype);
+  const auto memfd = std::make_shared<os::Fd>(std::move(image));
+  workers_->submit(WorkerPool::Length::lengthy, [this, params = std::move(params), memfd, reply] {
+    try {
+      reply->succeed(fill_host_image(params, *memfd, load_options(params.weights, reply)));
+    } catch (...) {
+      reply->fail(to_wire_error(std::current_exception()));
+    }
+  });
+}
+
+void EngineServer::run_load(const LoadRequest& request, const ReplyPtr& reply) {
+  const std::uint64_t id = request.params.weights;
   try {
-    const auto model = ResidentModel::load(*budget_, texts_,
-                                           {params, std::min(threads_, kMaxLoadThreads),
-                                            reply->stop(), progress_reporter(channel_, id)});
+    const auto model = ResidentModel::load(*budget_, texts_, request);
     if (reply->stop().stop_requested()) throw model::LoadInterrupted();
     steps_->add_model(model, [this, id, model, reply](std::exception_ptr failure) {
       models_.end_load(id, failure == nullptr ? model : nullptr);

@@ -32,12 +32,15 @@ class EngineServer {
   void on_notification(const wire::Frame& frame);
   void on_request(const wire::Frame& frame, os::Fd fd, const ReplyPtr& reply);
   void start(const wire::StartParams& params, const ReplyPtr& reply);
-  void load(wire::LoadParams params, const ReplyPtr& reply);
+  void load(wire::LoadParams params, os::Fd image, const ReplyPtr& reply);
+  void fill(wire::FillParams params, os::Fd image, const ReplyPtr& reply);
   void unload(const wire::UnloadParams& params, const ReplyPtr& reply);
   void generate(wire::EngineGenerateParams params, const ReplyPtr& reply);
   void measure(const ReplyPtr& reply);
 
-  void run_load(const wire::LoadParams& params, const ReplyPtr& reply);
+  // How a load or fill of the weights `id` runs, for which `reply` is owed.
+  model::LoadOptions load_options(std::uint64_t id, const ReplyPtr& reply);
+  void run_load(const LoadRequest& request, const ReplyPtr& reply);
   void run_release(std::shared_ptr<ResidentModel> model, const ReplyPtr& reply);
 
   Channel& channel_;

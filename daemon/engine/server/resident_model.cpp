@@ -22,16 +22,13 @@ std::shared_ptr<ResidentModel> ResidentModel::load(memory::Budget& budget, TextC
                                                    const LoadRequest& request) {
   const auto begun = steady_clock::now();
   const wire::LoadParams& params = request.params;
-  const model::ModelSource source = model::open_source(params.path, params.dtype);
-  if (source.identity != params.identity)
-    throw BadModel("model folder", "its files changed since they were inspected");
+  const model::ModelSource source = open_as_inspected(params.path, params.dtype, params.identity);
   // Parsing a tokenizer takes about as long as copying the weights of a small model.
   auto text = std::async(std::launch::async, [&] { return texts.get(params.path); });
   const std::string name = "gpumodel-" + std::to_string(params.weights);
-  model::LoadedWeights loaded =
-      model::load_weights(source.tensors, source.layout, budget, name,
-                          {request.threads, request.stop, request.progress});
-  std::shared_ptr<ResidentModel> model(new ResidentModel(text.get(), std::move(loaded)));
+  WeightsInMemory weights =
+      bring_to_memory(source, {budget, name}, params.image, request.image, request.options);
+  std::shared_ptr<ResidentModel> model(new ResidentModel(text.get(), std::move(weights)));
   model->id_ = params.weights;
   model->config_ = source.config;
   model->defaults_ = source.generation;
@@ -77,7 +74,7 @@ void ResidentModel::find_tokens() {
 }
 
 wire::LoadResult ResidentModel::report() const {
-  return {loaded_.arena.bytes(), kv_.bytes(), workspace_.bytes(), load_ms_, 0, {}};
+  return {loaded_.arena.bytes(), kv_.bytes(), workspace_.bytes(), load_ms_, 0, image_checksum_};
 }
 
 std::uint64_t ResidentModel::resident_bytes() const {

@@ -3,15 +3,15 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <stop_token>
+#include <optional>
 #include <vector>
 
 #include "engine/io/model_config.hpp"
 #include "engine/kv/kv_store.hpp"
 #include "engine/memory/arena.hpp"
 #include "engine/model/loader.hpp"
+#include "engine/server/host_image.hpp"
 #include "engine/server/text_cache.hpp"
 #include "wire/engine_messages.hpp"
 
@@ -19,17 +19,17 @@ namespace gpumodel::engine::server {
 
 struct LoadRequest {
   wire::LoadParams params;
-  unsigned threads = 1;
-  std::stop_token stop;
-  std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)> progress;
+  os::Fd image;  // where params.image is set
+  model::LoadOptions options;
 };
 
 // Immutable after the load, until release().
 class ResidentModel {
  public:
-  // Reads the folder, compares the identity and fills the arenas. Takes seconds. The budget
-  // outlives the model. Throws BadModel, memory::OutOfMemory, model::LoadInterrupted; nothing stays
-  // behind but what `texts` keeps.
+  // Reads the folder, compares the identity and fills the arenas; with an image as the request
+  // says. Takes seconds. The budget outlives the model. Throws BadModel, memory::OutOfMemory,
+  // model::LoadInterrupted, and what host_image.hpp says; nothing stays behind but what `texts`
+  // keeps.
   static std::shared_ptr<ResidentModel> load(memory::Budget& budget, TextCache& texts,
                                              const LoadRequest& request);
 
@@ -62,8 +62,10 @@ class ResidentModel {
   std::atomic<std::uint32_t> uses{0};
 
  private:
-  ResidentModel(std::shared_ptr<const TextModel> text, model::LoadedWeights loaded)
-      : text_(std::move(text)), loaded_(std::move(loaded)) {}
+  ResidentModel(std::shared_ptr<const TextModel> text, WeightsInMemory weights)
+      : text_(std::move(text)),
+        loaded_(std::move(weights.loaded)),
+        image_checksum_(weights.image_checksum) {}
   void map_cache(memory::Budget& budget, const wire::LoadParams& params);
   void find_tokens();
 
@@ -72,6 +74,7 @@ class ResidentModel {
   io::GenerationDefaults defaults_;
   std::shared_ptr<const TextModel> text_;
   model::LoadedWeights loaded_;
+  std::optional<std::uint64_t> image_checksum_;
   kv::KvLayout kv_layout_;
   std::int32_t kv_pages_ = 0;
   memory::Arena kv_;

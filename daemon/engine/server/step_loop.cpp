@@ -102,7 +102,8 @@ bool StepLoop::is_removing() const {
 
 // Waits while there is nothing to do; false when the loop shall end.
 bool StepLoop::take_jobs() {
-  const bool may_wait = !has_work();
+  is_stepping_ = has_work();
+  const bool may_wait = !is_stepping_;
   std::deque<Job> jobs;
   {
     std::unique_lock lock(mutex_);

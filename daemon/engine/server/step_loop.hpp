@@ -1,6 +1,7 @@
 // The thread that decodes. Everything else hands it work and never waits for it.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -41,6 +42,8 @@ class StepLoop {
   void submit(PreparedGeneration prepared);
   // Something was cancelled.
   void notify();
+  // Whether a generation runs now.
+  bool is_stepping() const { return is_stepping_; }
 
  private:
   using Job = std::function<void()>;
@@ -66,6 +69,7 @@ class StepLoop {
   std::deque<Job> jobs_;
   bool is_notified_ = false;
   bool stopping_ = false;
+  std::atomic<bool> is_stepping_{false};
 
   // Of the step thread.
   std::map<std::uint64_t, Entry> lanes_;

@@ -1,5 +1,5 @@
-// Tokenizers and templates, kept while they are used: of the probe for the text methods, of an engine
-// for the model that comes back.
+// Tokenizers and templates, kept while they are used: of the probe for the text methods, of an
+// engine for the model that comes back.
 #pragma once
 
 #include <cstdint>

@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(every_tensor_arrives_in_every_dtype) {
       const model::ModelSource source = model::open_source(folder.path(), io::dtype_name(dtype));
       memory::Budget budget(kCapacity);
       const model::LoadedWeights loaded =
-          model::load_weights(source.tensors, source.layout, budget, "weights", {});
+          model::load_weights(source.tensors, source.layout, {budget, "weights"}, {});
       BOOST_TEST_CONTEXT(stored << " as " << io::dtype_name(dtype)) {
         check_weights(tiny, loaded.weights, dtype);
       }
@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(a_mix_of_dtypes_in_one_checkpoint) {
   model::LoadOptions threads;
   threads.threads = 4;
   const model::LoadedWeights loaded =
-      model::load_weights(source.tensors, source.layout, budget, "weights", threads);
+      model::load_weights(source.tensors, source.layout, {budget, "weights"}, threads);
   check_weights(tiny, loaded.weights, io::DType::bf16);
 }
 
@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(tied_weights_are_one) {
   const model::ModelSource source = model::open_source(folder.path(), "auto");
   memory::Budget budget(kCapacity);
   const model::LoadedWeights loaded =
-      model::load_weights(source.tensors, source.layout, budget, "weights", {});
+      model::load_weights(source.tensors, source.layout, {budget, "weights"}, {});
   BOOST_TEST(loaded.weights.lm_head.data == loaded.weights.embedding.data);
   BOOST_TEST(loaded.weights.layers[0].qkv_bias == nullptr);
   BOOST_TEST(loaded.weights.layers[0].down_bias == nullptr);
@@ -180,7 +180,7 @@ BOOST_AUTO_TEST_CASE(slices_by_several_threads_with_progress) {
       done.push_back(now);
     };
     model::LoadedWeights loaded =
-        model::load_weights(source.tensors, source.layout, budget, "weights", options);
+        model::load_weights(source.tensors, source.layout, {budget, "weights"}, options);
     BOOST_REQUIRE(!done.empty());
     BOOST_TEST(std::is_sorted(done.begin(), done.end()));
     BOOST_TEST(done.back() == source.layout.source_bytes);
@@ -218,7 +218,7 @@ BOOST_AUTO_TEST_CASE(a_stop_ends_it_between_slices_and_frees_everything) {
     };
     if (threads > 1) stop.request_stop();
     BOOST_CHECK_THROW(
-        model::load_weights(source.tensors, source.layout, budget, "weights", options),
+        model::load_weights(source.tensors, source.layout, {budget, "weights"}, options),
         model::LoadInterrupted);
     BOOST_TEST(calls == (threads > 1 ? 0 : 1));
     BOOST_TEST(budget.used_bytes() == 0u);
@@ -236,8 +236,9 @@ BOOST_AUTO_TEST_CASE(a_file_cut_after_it_was_opened_is_named) {
     memory::Budget budget(kCapacity);
     model::LoadOptions options;
     options.threads = 2;
-    const std::string message = message_of<BadModel>(
-        [&] { model::load_weights(source.tensors, source.layout, budget, "weights", options); });
+    const std::string message = message_of<BadModel>([&] {
+      model::load_weights(source.tensors, source.layout, {budget, "weights"}, options);
+    });
     BOOST_TEST(contains(message, "model.safetensors: ends at byte"), message);
     BOOST_TEST(budget.used_bytes() == 0u);
     std::filesystem::resize_file(path, bytes);
@@ -252,8 +253,9 @@ BOOST_AUTO_TEST_CASE(over_budget_reads_nothing) {
   bool reported = false;
   model::LoadOptions options;
   options.progress = [&](std::uint64_t, std::uint64_t) { reported = true; };
-  BOOST_CHECK_THROW(model::load_weights(source.tensors, source.layout, budget, "weights", options),
-                    memory::OutOfMemory);
+  BOOST_CHECK_THROW(
+      model::load_weights(source.tensors, source.layout, {budget, "weights"}, options),
+      memory::OutOfMemory);
   BOOST_TEST(!reported);
 }
 

@@ -37,8 +37,8 @@ RunningModel::RunningModel(const std::string& folder, std::string_view dtype,
                            device::Backend& backend, std::int32_t pages)
     : source_(model::open_source(folder, dtype)),
       budget_(kBudgetBytes),
-      loaded_(model::load_weights(source_.tensors, source_.layout, budget_, "weights",
-                                  {.threads = 2, .stop = {}, .progress = {}})),
+      loaded_(model::load_weights(source_.tensors, source_.layout, {budget_, "weights"},
+                                  {.threads = 2, .stop = {}, .progress = {}, .gives_way = {}})),
       kv_(budget_, "kv", kv_bytes(source_, pages)),
       workspace_(budget_, "workspace", source_.needs.workspace_bytes),
       pool_(pages) {
