@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -56,6 +57,23 @@ void WireClient::send_bytes(const std::string& bytes) {
   }
 }
 
+void WireClient::send_with_fd(std::string bytes, int carried_fd) {
+  iovec part{bytes.data(), bytes.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof carried_fd)> control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof carried_fd);
+  std::memcpy(CMSG_DATA(rights), &carried_fd, sizeof carried_fd);
+  if (::sendmsg(fd_, &message, MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
+    throw std::system_error(errno, std::generic_category(), "sendmsg");
+}
+
 void WireClient::cancel(std::uint32_t id) {
   std::string message;
   wire::append_notification(message, "cancel", wire::CancelParams{id});
@@ -74,6 +92,17 @@ wire::Frame WireClient::read_frame(milliseconds limit) {
     const auto size = ::read(fd_, room.data(), room.size());
     if (size <= 0) throw std::runtime_error("the connection ended");
     reader_.commit(static_cast<std::size_t>(size));
+  }
+}
+
+wire::Frame WireClient::wait_notification(std::string_view method) {
+  for (;;) {
+    wire::Frame frame = read_frame();
+    if (frame.kind != wire::Frame::Kind::notification) {
+      answers_.push_back(std::move(frame));
+    } else if (frame.method == method) {
+      return frame;
+    }
   }
 }
 

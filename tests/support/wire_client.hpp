@@ -43,10 +43,15 @@ class WireClient {
 
   int fd() const { return fd_; }
   void send_bytes(const std::string& bytes);
+  // `carried_fd` travels with the message's first byte; the caller keeps it.
   template <class Params>
-  std::uint32_t send(std::string_view method, const Params& params) {
+  std::uint32_t send(std::string_view method, const Params& params, int carried_fd = -1) {
     std::string message;
     wire::append_request(message, next_id_, method, params);
+    if (carried_fd >= 0) {
+      send_with_fd(message.substr(0, 1), carried_fd);
+      message.erase(0, 1);
+    }
     send_bytes(message);
     return next_id_++;
   }
@@ -55,6 +60,8 @@ class WireClient {
   // The next frame; throws std::runtime_error at the end of the connection, and when `limit`
   // passes.
   wire::Frame read_frame(std::chrono::milliseconds limit = kPatience);
+  // The next notification of this method; answers until then are kept, other notifications are not.
+  wire::Frame wait_notification(std::string_view method);
   // Waits for the answer to `id`; notifications until then come with it, other answers are kept.
   Answer wait(std::uint32_t id);
   template <class Params>
@@ -77,6 +84,8 @@ class WireClient {
                          std::int64_t max_tokens, bool stream = false);
 
  private:
+  void send_with_fd(std::string bytes, int carried_fd);
+
   int fd_ = -1;
   std::uint32_t next_id_ = 1;
   wire::FrameReader reader_;
