@@ -1,44 +1,84 @@
-// Who gets memory next: plans for the queue in its order, and what follows when a plan falls
-// through.
+// Who gets memory next: plans for the queue in the order of its turns.
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include "core/mutation.hpp"
 #include "core/require.hpp"
 #include "core/state.hpp"
 
 namespace gpumodel::core {
-namespace {
 
-bool intersect(const std::vector<DeviceId>& devices, const Plan& plan) {
-  return std::any_of(plan.places.begin(), plan.places.end(), [&](const Plan::Place& place) {
-    return std::find(devices.begin(), devices.end(), place.device) != devices.end();
-  });
+void Core::State::Stuck::add(Waiter& waiter) {
+  waiters.push_back(&waiter);
+  closed.insert(waiter.devices.begin(), waiter.devices.end());
+  if (waiter.overtaken >= kMaxOvertaken)
+    exhausted.insert(waiter.devices.begin(), waiter.devices.end());
 }
 
-std::vector<DeviceId> devices_of(const std::vector<PlanItem>& items) {
-  std::vector<DeviceId> devices;
-  for (const PlanItem& item : items) {
-    for (const PlanItem::Choice& choice : item.choices) {
-      if (std::find(devices.begin(), devices.end(), choice.device) == devices.end()) {
-        devices.push_back(choice.device);
-      }
-    }
+std::vector<RequestId> Core::State::in_order() const {
+  if (mutated(Mutation::ignore_turns)) return queue_.requests();
+  struct Place {
+    bool queued;
+    Fairness::Turn turn;
+    RequestId request;
+  };
+  std::vector<Place> places;
+  std::unordered_map<std::uint32_t, std::size_t> ahead;
+  for (const auto& [order, waiter] : queue_.all()) {
+    const bool queued = !waiter.admitted();
+    places.push_back({queued,
+                      queued ? fairness_.turn(waiter.uid, ahead[waiter.uid]++) : Fairness::Turn{},
+                      waiter.request});
   }
-  return devices;
+  std::stable_sort(places.begin(), places.end(), [](const Place& a, const Place& b) {
+    return std::tie(a.queued, a.turn) < std::tie(b.queued, b.turn);
+  });
+  std::vector<RequestId> requests;
+  requests.reserve(places.size());
+  for (const Place& place : places) requests.push_back(place.request);
+  return requests;
 }
 
-}  // namespace
+void Core::State::refresh(Waiter& waiter) const {
+  if (waiter.catalog_version == catalog_.version()) return;
+  waiter.catalog_version = catalog_.version();
+  waiter.items = catalog_.items(waiter.models, waiter.item_of);
+  waiter.devices.clear();
+  for (const PlanItem& item : waiter.items) {
+    for (const PlanItem::Choice& choice : item.choices) waiter.devices.push_back(choice.device);
+  }
+  std::sort(waiter.devices.begin(), waiter.devices.end());
+  waiter.devices.erase(std::unique(waiter.devices.begin(), waiter.devices.end()),
+                       waiter.devices.end());
+}
 
 bool Core::State::admit_and_grant() {
   bool changed = false;
-  std::vector<Stuck> stuck;
+  Stuck stuck;
   std::optional<std::vector<PlanDevice>> devices;
-  for (auto next = queue_.all().begin(); next != queue_.all().end();) {
-    Waiter& waiter = (next++)->second;  // a grant takes it off the queue, and no other
+  // What was joined is not evictable any more; whatever else a grant changes is about its session.
+  const auto joined = [&](SessionId session, const std::vector<ResidentId>& residents) {
+    changed = true;
+    const auto& entry = sessions_.at(session);
+    if (!devices || entry.leases.size() + entry.waiting.size() > residents.size()) {
+      devices.reset();
+      return;
+    }
+    for (PlanDevice& device : *devices) {
+      for (PlanResident& resident : device.residents) {
+        if (std::find(residents.begin(), residents.end(), resident.id) != residents.end())
+          resident.evictable = false;
+      }
+    }
+  };
+  for (const RequestId request : in_order()) {
+    Waiter& waiter = *queue_.find(request);
+    const SessionId session = waiter.session;
     Lease* lease = waiter.lease ? leases_.find(waiter.lease) : nullptr;
-    if (lease != nullptr && lease->resident) {
+    if (lease != nullptr && lease->resident &&
+        (waiter.admitted() || !over_hold(*lease) || !contended(*lease))) {
       // Its model came back for somebody else, perhaps elsewhere than where this waits for it.
-      const RequestId request = waiter.request;
       drop_waiter(request);
       answer_use(request, *lease);
       changed = true;
@@ -46,87 +86,104 @@ bool Core::State::admit_and_grant() {
       continue;
     }
     if (!waiter.admitted()) {
+      refresh(waiter);
       if (!devices) devices = plan_devices();
       for (PlanDevice& device : *devices) {
-        const auto holds = [&](const Stuck& one) {
-          return std::find(one.devices.begin(), one.devices.end(), device.id) != one.devices.end();
-        };
         device.closed |=
-            std::any_of(stuck.begin(), stuck.end(), holds) && !mutated(Mutation::starve_head);
+            stuck.closed.count(device.id) != 0 && !mutated(Mutation::starve_head);
       }
       const Admission admission = try_admit(waiter, *devices, stuck);
-      if (admission == Admission::stuck) continue;
+      if (admission == Admission::stuck || admission == Admission::parked) {
+        // That its session is blocked may make room.
+        changed |= !std::exchange(waiter.tried, true);
+        continue;
+      }
       changed = true;
-      devices.reset();
-      if (admission == Admission::makes_room) continue;
+      if (admission == Admission::admitted) devices.reset();
+      if (admission == Admission::makes_room || admission == Admission::answered) {
+        devices.reset();
+        continue;
+      }
     }
-    if (grant_if_ready(waiter)) {
-      changed = true;
-      devices.reset();
-    }
+    const std::vector<ResidentId> residents = waiter.residents;
+    if (grant_if_ready(waiter)) joined(session, residents);
   }
   return changed;
 }
 
 Core::State::Admission Core::State::try_admit(Waiter& waiter,
                                               const std::vector<PlanDevice>& devices,
-                                              std::vector<Stuck>& stuck) {
-  std::vector<std::size_t> item_of;
-  const std::vector<PlanItem> items = catalog_.items(waiter.models, item_of);
-  const std::optional<Plan> plan = make_plan(devices, items);
+                                              Stuck& stuck) {
+  const auto exhausted = [&](DeviceId device) { return stuck.exhausted.count(device) != 0; };
+  waiter.parked = waiter.awaits_reading = false;
+  if (!stuck.exhausted.empty() && !mutated(Mutation::unbounded_overtaking) &&
+      std::all_of(waiter.devices.begin(), waiter.devices.end(), exhausted)) {
+    stuck.add(waiter);
+    return Admission::stuck;
+  }
+  const std::optional<Plan> plan = make_plan(devices, waiter.items);
+  if (plan && may_go_ahead(waiter, *plan, stuck)) {
+    for (const Plan::Place& place : plan->places) {
+      if (stuck.closed.count(place.device) == 0) continue;
+      for (Waiter* earlier : stuck.waiters) {
+        const auto& theirs = earlier->devices;
+        if (std::find(theirs.begin(), theirs.end(), place.device) == theirs.end()) continue;
+        if (++earlier->overtaken >= kMaxOvertaken)
+          stuck.exhausted.insert(theirs.begin(), theirs.end());
+      }
+      break;
+    }
+    carry_out(waiter, *plan);
+    return plan->loads() ? Admission::admitted : Admission::joined;
+  }
+  if (!plan && stop_prefetches(waiter)) {
+    stuck.add(waiter);
+    return Admission::makes_room;
+  }
+  switch (plan ? InTheWay::nothing : in_the_way(waiter)) {
+    case InTheWay::foreign:
+      if (!waiter.wait_foreign) {
+        const Refusal refusal = foreign_refusal(waiter);
+        const RequestId request = waiter.request;
+        drop_waiter(request);
+        refuse(request, refusal);
+        return Admission::answered;
+      }
+      [[fallthrough]];
+    case InTheWay::other:
+      waiter.parked = true;
+      return Admission::parked;
+    case InTheWay::unread:
+      waiter.awaits_reading = true;
+      for (const DeviceId device : waiter.devices) want_reading(devices_.at(device));
+      break;
+    case InTheWay::nothing:
+      break;
+  }
+  const bool room = !plan && start_over(waiter, devices);
+  stuck.add(waiter);
+  return room ? Admission::makes_room : Admission::stuck;
+}
+
+bool Core::State::may_go_ahead(const Waiter& waiter, const Plan& plan, const Stuck& stuck) const {
   const auto ready = [&](const Plan::Place& place) {
     return place.resident && residency_.find(*place.resident)->state == Resident::State::ready;
   };
-  bool admit = plan.has_value();
-  if (admit && waiter.only_if_ready) {
-    admit = std::all_of(plan->places.begin(), plan->places.end(), ready);
-  }
+  if (waiter.only_if_ready && !std::all_of(plan.places.begin(), plan.places.end(), ready))
+    return false;
   // Only joining what is there can get ahead of somebody: loads are kept off the devices of the
-  // stuck.
-  for (const Stuck& earlier : stuck) {
-    if (!admit) break;
-    admit = earlier.waiter->overtaken < kMaxOvertaken || !intersect(earlier.devices, *plan) ||
-            mutated(Mutation::unbounded_overtaking);
-  }
-  if (!admit) {
-    const bool room = !plan && start_over(waiter, devices, items);
-    stuck.push_back(Stuck{&waiter, devices_of(items)});
-    return room ? Admission::makes_room : Admission::stuck;
-  }
-  for (Stuck& earlier : stuck) {
-    if (intersect(earlier.devices, *plan)) ++earlier.waiter->overtaken;
-  }
-  carry_out(waiter, *plan, item_of);
-  return Admission::admitted;
+  // stuck. Who has held for too long gets ahead of nobody.
+  const bool held_too_long = waiter.lease && leases_.all().at(waiter.lease).resident;
+  const auto& ends = held_too_long ? stuck.closed : stuck.exhausted;
+  if (mutated(Mutation::unbounded_overtaking)) return true;
+  return std::none_of(plan.places.begin(), plan.places.end(), [&](const Plan::Place& place) {
+    return ends.count(place.device) != 0;
+  });
 }
 
-bool Core::State::start_over(const Waiter& waiter, std::vector<PlanDevice> devices,
-                             const std::vector<PlanItem>& items) {
-  if (waiter.only_if_ready || (waiter.deadline && *waiter.deadline <= now_)) return false;
-  for (PlanDevice& device : devices) {
-    std::erase_if(device.residents,
-                  [](const PlanResident& resident) { return resident.evictable; });
-    if (device.residents.empty()) device.residual_bytes = 0;
-  }
-  const std::optional<Plan> plan = make_plan(devices, items);
-  if (!plan) return false;
-  bool started = false;
-  for (auto& [id, resident] : residency_.all()) {
-    const bool in_the_way =
-        std::any_of(plan->places.begin(), plan->places.end(), [&](const Plan::Place& place) {
-          return !place.resident && place.device == resident.device;
-        });
-    if (in_the_way && resident.state == Resident::State::ready && resident.idle()) {
-      start_unload(resident);
-      started = true;
-    }
-  }
-  return started;
-}
-
-void Core::State::carry_out(Waiter& waiter, const Plan& plan,
-                            const std::vector<std::size_t>& item_of) {
-  for (const ResidentId victim : plan.evictions) start_unload(*residency_.find(victim));
+void Core::State::carry_out(Waiter& waiter, const Plan& plan) {
+  for (const ResidentId victim : plan.evictions)
+    evict(*residency_.find(victim), "made room for a waiting request");
   std::vector<ResidentId> places;
   for (std::size_t item = 0; item < plan.places.size(); ++item) {
     if (plan.places[item].resident) {
@@ -135,25 +192,31 @@ void Core::State::carry_out(Waiter& waiter, const Plan& plan,
     }
     std::vector<ModelId> models;
     for (std::size_t i = 0; i < waiter.models.size(); ++i) {
-      if (item_of[i] == item) models.push_back(waiter.models[i]);
+      if (waiter.item_of[i] == item) models.push_back(waiter.models[i]);
     }
     const WeightsId weights = catalog_.find(models.front())->spec->weights;
-    const DeviceId device = plan.places[item].device;
-    const Catalog::Shape shape = catalog_.shape(weights, device, models);
-    Resident resident;
-    resident.device = device;
-    resident.weights = weights;
-    resident.model = shape.model;
-    resident.need = shape.need;
-    resident.context_tokens = shape.context_tokens;
-    places.push_back(residency_.plan(now_, std::move(resident)).id);
+    places.push_back(plan_resident(weights, plan.places[item].device, models).id);
   }
-  for (const std::size_t item : item_of) {
+  for (const std::size_t item : waiter.item_of) {
     waiter.residents.push_back(places[item]);
     ++residency_.find(places[item])->claims;
   }
   waiter.waited += now_ - waiter.queued_since;
   waiter.deadline.reset();
+  fairness_.had_turn(waiter.uid);
+}
+
+Resident& Core::State::plan_resident(WeightsId weights, DeviceId device,
+                                     const std::vector<ModelId>& models) {
+  const Catalog::Shape shape = catalog_.shape(weights, device, models);
+  Resident resident;
+  resident.device = device;
+  resident.weights = weights;
+  resident.model = shape.model;
+  resident.need = shape.need;
+  resident.surplus_bytes = shape.surplus_bytes;
+  resident.context_tokens = shape.context_tokens;
+  return residency_.plan(now_, std::move(resident));
 }
 
 void Core::State::throw_back(Waiter& waiter) {
@@ -161,6 +224,7 @@ void Core::State::throw_back(Waiter& waiter) {
     if (Resident* resident = residency_.find(id)) --resident->claims;
   }
   waiter.residents.clear();
+  waiter.tried = false;
   waiter.queued_since = now_;
   // The limit holds for each time in the queue; a use is limited by whoever asked for it.
   if (!waiter.lease)
@@ -176,127 +240,6 @@ std::vector<RequestId> Core::State::claimers(ResidentId resident) const {
     }
   }
   return requests;
-}
-
-bool Core::State::expire() {
-  bool changed = false;
-  for (auto next = queue_.all().begin(); next != queue_.all().end();) {
-    const Waiter& waiter = (next++)->second;
-    if (waiter.admitted() || !waiter.deadline || *waiter.deadline > now_) continue;
-    const RequestId request = waiter.request;
-    drop_waiter(request);
-    if (!mutated(Mutation::forget_waiting_answer)) refuse(request, {.code = Refusal::Code::busy});
-    changed = true;
-  }
-  return changed;
-}
-
-bool Core::State::undo_overcommitment() {
-  bool changed = false;
-  for (const auto& [id, device] : devices_) {
-    const Ledger& ledger = residency_.ledger(id);
-    if (ledger.planned_bytes() == 0) continue;
-    Bytes stays = 0;
-    ResidentId last;
-    for (const auto& [resident_id, resident] : residency_.all()) {
-      if (resident.device != id) continue;
-      if (resident.state == Resident::State::planned)
-        last = resident_id;
-      else if (resident.state != Resident::State::unloading)
-        stays += resident.need.total();
-    }
-    // Residual alone is not in the way: the engine restarts before the load.
-    if (stays != 0) stays += ledger.residual_bytes();
-    if (ledger.planned_bytes() + stays <= ledger.budget_bytes()) continue;
-    for (const RequestId request : claimers(last)) throw_back(*queue_.find(request));
-    remove_resident(last);
-    changed = true;
-  }
-  return changed;
-}
-
-std::vector<PlanDevice> Core::State::plan_devices() const {
-  std::vector<PlanDevice> devices;
-  devices.reserve(devices_.size());
-  for (const auto& [id, device] : devices_) {
-    const Ledger& ledger = residency_.ledger(id);
-    devices.push_back(PlanDevice{id,
-                                 ledger.budget_bytes(),
-                                 ledger.residual_bytes(),
-                                 device.engine.phase == EngineState::Phase::failed,
-                                 {}});
-  }
-  for (const auto& [id, resident] : residency_.all()) {
-    const auto device =
-        std::find_if(devices.begin(), devices.end(),
-                     [&](const PlanDevice& candidate) { return candidate.id == resident.device; });
-    const bool ready = resident.state == Resident::State::ready;
-    const bool unloading = resident.state == Resident::State::unloading;
-    device->residents.push_back(
-        PlanResident{id, resident.weights, resident.need.total(), ready,
-                     resident.joinable() || (unloading && mutated(Mutation::grant_on_unloading)),
-                     unloading, ready && resident.idle(), resident.last_used});
-  }
-  return devices;
-}
-
-Refusal Core::State::no_device(ModelId model) const {
-  Refusal refusal{.code = Refusal::Code::device, .model = model, .reason = "no usable device"};
-  for (const auto& [id, device] : devices_) {
-    if (device.engine.phase == EngineState::Phase::failed) refusal.reason = device.engine.reason;
-  }
-  return refusal;
-}
-
-std::optional<Refusal> Core::State::impossible(const std::vector<ModelId>& models) const {
-  const auto usable = [&](DeviceId id) {
-    return devices_.at(id).engine.phase != EngineState::Phase::failed;
-  };
-  const auto never = [](ModelId model, const Shortage& shortage) {
-    return Refusal{Refusal::Code::never_fits,
-                   model,
-                   shortage.needed_bytes,
-                   shortage.missing_bytes,
-                   shortage.capacity_bytes,
-                   {},
-                   {}};
-  };
-  for (const ModelId model : models) {
-    const ModelEntry* entry = catalog_.find(model);
-    if (entry == nullptr) return Refusal{.code = Refusal::Code::no_model, .model = model};
-    if (!entry->bad_reason.empty()) {
-      return Refusal{.code = Refusal::Code::model_bad, .model = model, .reason = entry->bad_reason};
-    }
-    if (entry->fits_on.empty()) {
-      const auto& allowed = entry->spec->devices;
-      const bool known = std::any_of(allowed.begin(), allowed.end(),
-                                     [&](DeviceId id) { return devices_.count(id) != 0; });
-      return known ? never(model, entry->shortage) : no_device(model);
-    }
-    if (std::none_of(entry->fits_on.begin(), entry->fits_on.end(), usable)) return no_device(model);
-  }
-  if (models.size() == 1) return std::nullopt;
-  std::vector<std::size_t> item_of;
-  const std::vector<PlanItem> items = catalog_.items(models, item_of);
-  std::vector<PlanDevice> devices;
-  for (const auto& [id, device] : devices_) {
-    devices.push_back(PlanDevice{id, residency_.ledger(id).budget_bytes(), 0, false, {}});
-  }
-  if (const auto shortage = shortage_when_empty(devices, items)) {
-    return never(items.size() == 1 ? models.front() : ModelId{}, *shortage);
-  }
-  for (PlanDevice& device : devices) device.closed = !usable(device.id);
-  if (shortage_when_empty(devices, items)) return no_device(ModelId{});
-  return std::nullopt;
-}
-
-void Core::State::recheck_waiters() {
-  for (const RequestId request : queue_.requests()) {
-    if (const auto refusal = impossible(queue_.find(request)->models)) {
-      drop_waiter(request);
-      refuse(request, *refusal);
-    }
-  }
 }
 
 }  // namespace gpumodel::core

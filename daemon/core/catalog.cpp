@@ -31,6 +31,7 @@ Need need_of(const ModelSpec& spec, std::uint32_t context_tokens) {
 void Catalog::add_device(const DeviceSpec& device) {
   budgets_[device.id] =
       device.capacity_bytes - std::min(device.capacity_bytes, device.reserve_bytes);
+  ++version_;
   for (auto& [id, entry] : models_) {
     if (entry.spec) resolve(entry);
   }
@@ -49,9 +50,10 @@ const ModelEntry* Catalog::find(ModelId model) const {
 void Catalog::adopt(ModelEntry& entry, ModelSpec spec) {
   if (entry.spec) {
     auto& sharers = sharers_[entry.spec->weights];
-    sharers.erase(std::remove(sharers.begin(), sharers.end(), entry.id), sharers.end());
+    std::erase(sharers, entry.id);
   }
   sharers_[spec.weights].push_back(spec.id);
+  ++version_;
   entry.id = spec.id;
   entry.name = spec.name;
   entry.spec = std::move(spec);
@@ -111,9 +113,51 @@ Catalog::Shape Catalog::shape(WeightsId weights, DeviceId device,
     const ModelEntry& entry = models_.at(model);
     const bool fits =
         std::find(entry.fits_on.begin(), entry.fits_on.end(), device) != entry.fits_on.end();
-    if (entry.spec->context_is_explicit && entry.bad_reason.empty() && fits) widen(entry);
+    if (entry.spec->context_is_explicit && entry.bad_reason.empty() && !entry.removed && fits) widen(entry);
   }
-  return shape.need.total() <= budgets_.at(device) ? shape : asked;
+  const Bytes budget = budgets_.at(device);
+  if (shape.need.total() > budget) shape = asked;
+  const auto learned = surplus_.find({weights, shape.context_tokens});
+  // What was loaded fits, whatever it took.
+  if (learned != surplus_.end() && shape.need.total() < budget)
+    shape.surplus_bytes = std::min(learned->second, budget - shape.need.total());
+  return shape;
+}
+
+void Catalog::learn(WeightsId weights, std::uint32_t context_tokens, const Need& need,
+                    Bytes measured) {
+  if (measured <= need.total()) return;
+  Bytes& surplus = surplus_[{weights, context_tokens}];
+  if (measured - need.total() <= surplus) return;
+  surplus = measured - need.total();
+  ++version_;
+}
+
+void Catalog::remove(ModelId model) {
+  const auto found = models_.find(model);
+  if (found == models_.end()) return;
+  if (found->second.spec) {
+    const WeightsId weights = found->second.spec->weights;
+    auto& sharers = sharers_[weights];
+    std::erase(sharers, model);
+    if (sharers.empty()) {
+      sharers_.erase(weights);
+      std::erase_if(surplus_, [&](const auto& entry) { return entry.first.first == weights; });
+    }
+  }
+  models_.erase(found);
+  ++version_;
+}
+
+ModelId Catalog::any_of(WeightsId weights) const {
+  const auto& models = sharers(weights);
+  return models.empty() ? ModelId{} : models.front();
+}
+
+const std::vector<ModelId>& Catalog::sharers(WeightsId weights) const {
+  static const std::vector<ModelId> kNone;
+  const auto found = sharers_.find(weights);
+  return found == sharers_.end() ? kNone : found->second;
 }
 
 std::vector<PlanItem> Catalog::items(const std::vector<ModelId>& models,
@@ -147,7 +191,7 @@ std::vector<PlanItem> Catalog::items(const std::vector<ModelId>& models,
   }
   for (std::size_t i = 0; i < items.size(); ++i) {
     for (PlanItem::Choice& choice : items[i].choices) {
-      choice.bytes = shape(items[i].weights, choice.device, models_of[i]).need.total();
+      choice.bytes = shape(items[i].weights, choice.device, models_of[i]).bytes();
     }
   }
   return items;

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/core.hpp"
@@ -21,6 +22,9 @@ struct ModelEntry {
   std::optional<ModelSpec> spec;  // nothing: it was never readable
   std::optional<ModelSpec> next;  // takes the place of `spec` once the model is not in use
   std::string bad_reason;         // refuses leases where not empty
+  bool removed = false;           // from the configuration; goes with its last lease
+  bool pinned = false;            // by an administrator
+  bool preload_pending = false;
 
   std::uint32_t context_tokens = 0;  // as served: cut to what fits
   std::vector<DeviceId> fits_on;     // best first
@@ -31,6 +35,8 @@ struct ModelEntry {
   bool was_loaded = false;
   std::optional<ModelRow::LastLoad> load;
   std::optional<ModelRow::LastUnload> unload;
+
+  bool is_pinned() const { return pinned || (spec && spec->pinned); }
 };
 
 // The bytes of `spec` with this much context.
@@ -49,8 +55,10 @@ class Catalog {
   // to reload.
   struct Shape {
     Need need;
+    Bytes surplus_bytes = 0;  // that such a load was measured to take beyond its need
     std::uint32_t context_tokens = 0;
     ModelId model;  // the one with that context
+    Bytes bytes() const { return need.total() + surplus_bytes; }
   };
   Shape shape(WeightsId weights, DeviceId device, const std::vector<ModelId>& models) const;
 
@@ -58,6 +66,16 @@ class Catalog {
   // the index of the item for each model.
   std::vector<PlanItem> items(const std::vector<ModelId>& models,
                               std::vector<std::size_t>& item_of) const;
+
+  // A load of this shape took this much.
+  void learn(WeightsId weights, std::uint32_t context_tokens, const Need& need, Bytes measured);
+  void remove(ModelId model);
+  const std::vector<ModelId>& sharers(WeightsId weights) const;
+  // Some model on the weights; none where there is none.
+  ModelId any_of(WeightsId weights) const;
+  // Changes whenever items() may.
+  std::uint64_t version() const { return version_; }
+  void changed() { ++version_; }
 
   std::map<ModelId, ModelEntry>& all() { return models_; }
   const std::map<ModelId, ModelEntry>& all() const { return models_; }
@@ -68,6 +86,8 @@ class Catalog {
   std::map<ModelId, ModelEntry> models_;
   std::map<DeviceId, Bytes> budgets_;
   std::map<WeightsId, std::vector<ModelId>> sharers_;
+  std::map<std::pair<WeightsId, std::uint32_t>, Bytes> surplus_;  // by weights and context
+  std::uint64_t version_ = 1;
 };
 
 }  // namespace gpumodel::core

@@ -7,7 +7,7 @@
 
 namespace gpumodel::core {
 
-Core::Core(CoreConfig config) : state_(std::make_unique<State>(config)) {}
+Core::Core(const CoreConfig& config) : state_(std::make_unique<State>(config)) {}
 Core::~Core() = default;
 Core::Core(Core&&) noexcept = default;
 Core& Core::operator=(Core&&) noexcept = default;
@@ -15,19 +15,28 @@ Core& Core::operator=(Core&&) noexcept = default;
 void Core::State::begin(Time now) {
   require(now >= now_, "time does not go back");
   require(out_.empty(), "one event at a time");
+  charge(now - now_);
   now_ = now;
 }
 
 Effects Core::State::finish() {
+  prefetches_.expire(now_);
   bool changed = true;
   while (changed) {
-    changed = undo_overcommitment();
+    settle_fairness();
+    changed = answer_yields();
+    changed |= undo_overcommitment();
+    changed |= make_room_for_yields();
     changed |= admit_and_grant();
     changed |= expire();
     changed |= settle_residents();
+    changed |= settle_removed();
   }
+  preload();
+  stop_unwanted_fills();
   answer_release();
   for (auto& [id, device] : devices_) drive_engine(device);
+  poll_foreign();
   tell_progress();
   want_wake_up();
   return std::exchange(out_, {});
@@ -113,7 +122,7 @@ Effects Core::unyield(Time now, YieldId yield) {
 }
 
 Effects Core::revoke(Time now, LeaseId lease, std::string reason) {
-  return event(now, [&](State& state) { state.revoke(lease, std::move(reason)); });
+  return event(now, [&](State& state) { state.revoke(lease, reason); });
 }
 
 Effects Core::drain(Time now, bool on) {
@@ -133,7 +142,7 @@ Effects Core::image_filled(Time now, WeightsId weights) {
 }
 
 Effects Core::image_failed(Time now, WeightsId weights, std::string reason) {
-  return event(now, [&](State& state) { state.image_failed(weights, std::move(reason)); });
+  return event(now, [&](State& state) { state.image_failed(weights, reason); });
 }
 
 Effects Core::image_lost(Time now, WeightsId weights) {
@@ -184,13 +193,13 @@ std::optional<ModelId> Core::leased_model(SessionId session, LeaseId lease,
   return state_->leased_model(session, lease, epoch);
 }
 
-Snapshot Core::snapshot(Time now) const { return state_->snapshot(now); }
+Snapshot Core::snapshot(Time) const { return state_->snapshot(); }
 
-PlanReport Core::plan(Time now, std::uint32_t uid, const std::vector<ModelId>& models) const {
-  return state_->plan(now, uid, models);
+PlanReport Core::plan(Time, std::uint32_t uid, const std::vector<ModelId>& models) const {
+  return state_->plan(uid, models);
 }
 
-WhyReport Core::why(Time now, ModelId model) const { return state_->why(now, model); }
+WhyReport Core::why(Time, ModelId model) const { return state_->why(model); }
 
 void Core::check_invariants() const { state_->check_invariants(); }
 

@@ -17,7 +17,7 @@ namespace gpumodel::core {
 
 class Core {
  public:
-  explicit Core(CoreConfig config);
+  explicit Core(const CoreConfig& config);
   ~Core();
   Core(Core&&) noexcept;
   Core& operator=(Core&&) noexcept;
@@ -95,6 +95,7 @@ class Core {
 
   // ---- looking
   Snapshot snapshot(Time now) const;
+  // For a user as if it asked now; `now` as in the events, and not before the last one.
   PlanReport plan(Time now, std::uint32_t uid, const std::vector<ModelId>& models) const;
   WhyReport why(Time now, ModelId model) const;
   // Every byte of the ledger adds up, every bound lease has a ready resident, ...: for simulations.

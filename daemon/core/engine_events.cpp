@@ -15,7 +15,9 @@ constexpr std::uint32_t kMaxRetries = 2;
 
 void Core::State::engine_ready(DeviceId id) {
   EngineState& engine = devices_.at(id).engine;
-  if (engine.phase == EngineState::Phase::starting) engine.phase = EngineState::Phase::running;
+  if (engine.phase != EngineState::Phase::starting) return;
+  engine.phase = EngineState::Phase::running;
+  happened(Happened::Type::engine_started, {}, id);
 }
 
 void Core::State::engine_stopped(DeviceId id) {
@@ -32,6 +34,9 @@ void Core::State::engine_lost(DeviceId id, std::optional<Time> retry_at, std::st
   engine.idle_since.reset();
   engine.reason = reason.empty() ? "the engine was lost" : std::move(reason);
   residency_.clear_residual(id);
+  happened(retry_at ? Happened::Type::engine_lost : Happened::Type::device_failed, {}, id, 0,
+           Time{0}, engine.reason);
+  lose_fills(id);
   for (const ResidentId resident : residency_.on(id)) lose(resident, engine.reason);
   if (!retry_at) recheck_waiters();
 }
@@ -39,7 +44,11 @@ void Core::State::engine_lost(DeviceId id, std::optional<Time> retry_at, std::st
 void Core::State::lose(ResidentId id, const std::string& reason) {
   Resident& resident = *residency_.find(id);
   for (auto& [lease_id, lease] : leases_.all()) {
-    if (lease.resident == id) lease.resident = ResidentId{};
+    if (lease.resident != id) continue;
+    lease.resident = ResidentId{};
+    emit(Suspended{lease_id});
+    happened(Happened::Type::suspended, lease.model, resident.device, 0, Time{0}, reason,
+             lease.uid);
   }
   resident.leases = 0;
   const bool blamed = resident.state == Resident::State::loading && !resident.cancelled &&
@@ -55,7 +64,9 @@ void Core::State::lose(ResidentId id, const std::string& reason) {
   if (blamed) {
     losses_.erase(resident.weights);
     for (auto& [model, entry] : catalog_.all()) {
-      if (entry.spec && entry.spec->weights == resident.weights) entry.error = reason;
+      if (!entry.spec || entry.spec->weights != resident.weights) continue;
+      entry.error = reason;
+      entry.preload_pending = false;
     }
   }
   if (resident.state == Resident::State::unloading) {
@@ -75,18 +86,26 @@ void Core::State::load_progress(ResidentId id, float fraction) {
   resident->fraction = std::clamp(fraction, resident->fraction, 1.0F);
 }
 
-void Core::State::load_done(ResidentId id, const Need& measured, bool) {
+void Core::State::load_done(ResidentId id, const Need& measured,
+                            bool image_complete) {
   Resident* resident = residency_.find(id);
   if (resident == nullptr || resident->state != Resident::State::loading) return;
   const Time took = now_ - resident->since;
+  catalog_.learn(resident->weights, resident->context_tokens, resident->need, measured.total());
+  history_.loaded(resident->image == HostImage::use, measured.tensor_bytes, took);
+  const bool mapped = devices_.at(resident->device).spec.maps_images;
+  if (resident->image == HostImage::fill) finish_fill(*resident, image_complete);
+  if (!mapped) release_image(*resident);
   residency_.become_ready(now_, *resident, measured);
   losses_.erase(resident->weights);
   for (auto& [model, entry] : catalog_.all()) {
     if (!entry.spec || entry.spec->weights != resident->weights) continue;
     entry.error.clear();
     entry.was_loaded = true;
+    entry.preload_pending = false;
     entry.load = ModelRow::LastLoad{took, measured.total()};
   }
+  happened(Happened::Type::loaded, resident->model, resident->device, resident->bytes(), took);
   keep_by_policy(*resident, resident->model);
   bind_suspended(*resident);
 }
@@ -97,8 +116,12 @@ void Core::State::load_failed(ResidentId id, const std::string& reason, bool mod
   if (!resident->cancelled) {
     const auto code = model_is_bad ? Refusal::Code::model_bad : Refusal::Code::device;
     for (auto& [model, entry] : catalog_.all()) {
-      if (entry.spec && entry.spec->weights == resident->weights) entry.error = reason;
+      if (!entry.spec || entry.spec->weights != resident->weights) continue;
+      entry.error = reason;
+      entry.preload_pending = false;
     }
+    happened(Happened::Type::load_failed, resident->model, resident->device, 0,
+             now_ - resident->since, reason);
     for (const RequestId request : queue_.requests()) {
       const Waiter& waiter = *queue_.find(request);
       const bool claims =
@@ -120,6 +143,9 @@ void Core::State::unload_done(ResidentId id, Bytes expected, Bytes freed, Bytes 
   const Resident* found = residency_.find(id);
   if (found == nullptr || found->state != Resident::State::unloading) return;
   const Resident resident = *found;
+  history_.unloaded(resident.need.total(), now_ - resident.since);
+  happened(Happened::Type::unloaded, resident.model, resident.device, freed,
+           now_ - resident.since);
   const ReleaseReport report{.outcome = ReleaseReport::Outcome::freed,
                              .expected_bytes = expected,
                              .freed_bytes = freed,
@@ -129,6 +155,8 @@ void Core::State::unload_done(ResidentId id, Bytes expected, Bytes freed, Bytes 
   if (residual > config_.residual_threshold_bytes) {
     // It cannot be more than was held, whatever the engine says.
     residency_.add_residual(resident.device, std::min(residual, resident.need.total()));
+    happened(Happened::Type::residual, resident.model, resident.device, residual, Time{0},
+             "did not come back from its unload");
   }
   answer_unload(resident, report);
 }

@@ -1,5 +1,6 @@
 // Leases begin and end, and every answer to a client but that of an unload.
 #include <algorithm>
+#include <array>
 
 #include "core/mutation.hpp"
 #include "core/require.hpp"
@@ -26,7 +27,7 @@ void Core::State::grant(Waiter& waiter) {
   if (waiter.lease) {
     const RequestId request = waiter.request;
     Lease& lease = *leases_.find(waiter.lease);
-    if (!lease.resident) bind(lease, *residency_.find(waiter.residents.front()));
+    if (!lease.resident) resume(lease, *residency_.find(waiter.residents.front()));
     drop_waiter(request);
     return answer_use(request, lease);
   }
@@ -43,6 +44,9 @@ void Core::State::grant(Waiter& waiter) {
     sessions_.at(waiter.session).leases.insert(added.id);
     answer.leases.push_back(granted(added));
   }
+  for (const GrantedLease& lease : answer.leases)
+    happened(Happened::Type::granted, lease.model, lease.device, 0, now_ - waiter.since, {},
+             waiter.uid);
   drop_waiter(waiter.request);
   if (mutated(Mutation::answer_twice)) emit(answer);
   emit(std::move(answer));
@@ -65,13 +69,21 @@ GrantedLease Core::State::granted(const Lease& lease) const {
 void Core::State::bind(Lease& lease, Resident& resident) {
   require(!lease.resident, "a lease is bound to one resident");
   lease.resident = resident.id;
+  lease.contended = Time{0};
   ++resident.leases;
+  resident.users.insert(lease.session);
   resident.last_used = now_;
+}
+
+void Core::State::resume(Lease& lease, Resident& resident) {
+  bind(lease, resident);
+  if (!mutated(Mutation::forget_resume)) emit(Resumed{lease.id});
+  happened(Happened::Type::resumed, lease.model, resident.device, 0, Time{0}, {}, lease.uid);
 }
 
 void Core::State::bind_suspended(Resident& resident) {
   for (auto& [id, lease] : leases_.all()) {
-    if (!lease.resident && serves(resident, lease.model)) bind(lease, resident);
+    if (!lease.resident && serves(resident, lease.model)) resume(lease, resident);
   }
 }
 
@@ -88,8 +100,10 @@ void Core::State::end_lease(LeaseId id) {
     require(resident->leases > 0, "the leases of a resident add up");
     --resident->leases;
     resident->last_used = now_;
+    resident->preloaded = false;
     keep_by_policy(*resident, lease.model);
   }
+  history_.held(lease.model, now_ - lease.since);
   session.leases.erase(id);
   leases_.remove(id);
 }
@@ -104,20 +118,27 @@ void Core::State::answer_release() {
       resident->releases.push_back({release.request, release.session, release.model});
       return;
     }
-    const bool kept = resident->keep_until_needed || resident->keep_until > now_;
+    const bool stays = kept(*resident);
     report.remaining_leases = resident->leases;
     report.outcome = resident->leases != 0 ? Outcome::still_leased
-                     : kept                ? Outcome::kept
+                     : stays               ? Outcome::kept
                                            : Outcome::kept_wanted;
   } else {
-    // Suspended: its engine was lost, and everything on it.
+    // It was suspended: nothing of it was on a device.
     report.remaining_leases = leases_.count_of_model(release.model);
     report.outcome = report.remaining_leases != 0 ? Outcome::still_leased : Outcome::freed;
   }
+  happened(Happened::Type::released, release.model);
   emit(Released{release.request, report});
 }
 
 void Core::State::refuse(RequestId request, Refusal refusal) {
+  static constexpr std::array kWords{
+      "no such model",    "its files cannot be used", "it can never fit",     "its wait was over",
+      "its lease is gone", "no usable device",         "over a user's limit",  "the daemon drains",
+      "it was cancelled", "memory did not come back", "other programs hold the memory"};
+  happened(Happened::Type::refused, refusal.model, {}, refusal.missing_bytes, Time{0},
+           kWords.at(static_cast<std::size_t>(refusal.code)));
   emit(Refused{request, std::move(refusal)});
 }
 

@@ -8,6 +8,7 @@ namespace gpumodel::core {
 
 void Core::State::check_invariants() const {
   residency_.check();
+  images_.check();
   leases_.check();
   std::map<ResidentId, std::uint32_t> leases;
   std::map<ResidentId, std::uint32_t> claims;
@@ -24,10 +25,14 @@ void Core::State::check_invariants() const {
   for (const auto& [order, waiter] : queue_.all()) {
     require(sessions_.at(waiter.session).waiting.count(waiter.request) == 1,
             "a waiter is its session's");
-    require(waiter.admitted() || !waiter.deadline || *waiter.deadline > now_,
+    require(waiter.admitted() || !waiter.deadline || *waiter.deadline > now_ ||
+                waiter.awaits_reading,
             "nobody waits too long");
-    require(!waiter.lease || !leases_.all().at(waiter.lease).resident,
-            "no use waits for what is there");
+    if (waiter.lease) {
+      const Lease& lease = leases_.all().at(waiter.lease);
+      require(!lease.resident || (over_hold(lease) && contended(lease)),
+              "no use waits for what is there");
+    }
     require(waiter.overtaken <= kMaxOvertaken, "overtaking is bounded");
     bool all_ready = waiter.admitted();
     for (const ResidentId id : waiter.residents) {
@@ -40,7 +45,9 @@ void Core::State::check_invariants() const {
   }
   for (const auto& [id, session] : sessions_) waiting += session.waiting.size();
   require(waiting == queue_.all().size(), "sessions know their waiters");
+  std::map<WeightsId, std::uint32_t> mapped;
   for (const auto& [id, resident] : residency_.all()) {
+    if (resident.image != HostImage::none) ++mapped[resident.weights];
     require(resident.leases == leases[id], "the leases of a resident add up");
     require(resident.claims == claims[id], "the claims of a resident add up");
     const EngineState::Phase phase = devices_.at(resident.device).engine.phase;
@@ -48,6 +55,15 @@ void Core::State::check_invariants() const {
     require(!held || phase == EngineState::Phase::running, "memory is held by a running engine");
     require(phase != EngineState::Phase::failed, "nothing is planned on a failed device");
   }
+  for (const auto& [weights, image] : images_.all()) {
+    if (image.filled_on) ++mapped[weights];
+    require(image.users == mapped[weights], "the users of an image add up");
+    mapped.erase(weights);
+  }
+  require(std::all_of(mapped.begin(), mapped.end(), [](const auto& one) { return one.second == 0; }),
+          "what is mapped is in the host cache");
+  for (const auto& [id, device] : devices_)
+    require(residency_.ledger(id).yielded_bytes() == yields_.bytes_on(id), "yields are booked");
 }
 
 }  // namespace gpumodel::core

@@ -17,9 +17,10 @@ struct Lease {
   SessionId session;
   std::uint32_t uid = 0;
   std::uint32_t asked_context_tokens = 0;  // 0: the model's
-  ResidentId resident;                     // none: suspended, its engine was lost
+  ResidentId resident;                     // none: suspended, or its engine was lost
   Time since{0};
   Time idle_since{0};        // where nothing uses it
+  Time contended{0};         // bound while another session waited for its device
   std::set<RequestId> uses;  // generations that run on it
 };
 

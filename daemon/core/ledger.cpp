@@ -12,11 +12,41 @@ Ledger::Ledger(const DeviceSpec& device) { resize(device); }
 void Ledger::resize(const DeviceSpec& device) {
   require(entries_.empty(), "a device is resized only while nothing is booked on it");
   capacity_bytes_ = device.capacity_bytes;
-  budget_bytes_ = device.capacity_bytes - std::min(device.capacity_bytes, device.reserve_bytes);
+  full_budget_bytes_ = capacity_bytes_ - std::min(capacity_bytes_, device.reserve_bytes);
+}
+
+Bytes Ledger::budget_without_yields() const {
+  if (mutated(Mutation::ignore_foreign)) return full_budget_bytes_;
+  return std::min(full_budget_bytes_, capacity_bytes_ - std::min(capacity_bytes_, foreign_bytes_));
+}
+
+Bytes Ledger::budget_bytes() const {
+  const Bytes before = yielded_bytes_ == 0 ? 0 : foreign_before_yields_bytes_;
+  const Bytes room =
+      std::min(full_budget_bytes_, capacity_bytes_ - std::min(capacity_bytes_, before));
+  return std::min(budget_without_yields(), room - std::min(room, yielded_bytes_));
 }
 
 bool Ledger::has_room(Bytes bytes) const {
-  return used_bytes() <= budget_bytes_ && bytes <= budget_bytes_ - used_bytes();
+  const Bytes budget = budget_bytes();
+  return used_bytes() <= budget && bytes <= budget - used_bytes();
+}
+
+bool Ledger::yields_are_free() const {
+  const Bytes taken = used_bytes() + planned_bytes_;
+  if (taken > budget_bytes()) return false;
+  const Bytes before = std::max(capacity_bytes_ - full_budget_bytes_, foreign_before_yields_bytes_);
+  return yielded_bytes_ <= capacity_bytes_ && before <= capacity_bytes_ - yielded_bytes_;
+}
+
+void Ledger::set_foreign(Bytes bytes) {
+  foreign_bytes_ = bytes;
+  foreign_before_yields_bytes_ = std::min(foreign_before_yields_bytes_, bytes);
+}
+
+void Ledger::set_yielded(Bytes bytes) {
+  if (yielded_bytes_ == 0) foreign_before_yields_bytes_ = foreign_bytes_;
+  yielded_bytes_ = bytes;
 }
 
 void Ledger::plan(ResidentId resident, Bytes bytes) {
@@ -65,7 +95,7 @@ void Ledger::check() const {
   }
   require(held == held_bytes_, "the held bytes add up");
   require(planned == planned_bytes_, "the planned bytes add up");
-  require(used_bytes() <= budget_bytes_ + surplus, "a device holds no more than its budget");
+  require(used_bytes() <= full_budget_bytes_ + surplus, "a device holds no more than its budget");
 }
 
 }  // namespace gpumodel::core

@@ -20,6 +20,25 @@ enum class Mutation {
   keep_leases_on_close,   // a closed session keeps its leases
   forget_cancel_load,     // a load that nobody wants goes on
   partial_set,            // a set is granted when its first model is ready
+  suspend_busy,           // a lease with a running generation is suspended
+  ignore_idle_grace,      // a lease is suspended before it was idle for long enough
+  ignore_min_residency,   // a model that was just loaded is evicted for somebody else
+  forget_suspended,       // a suspension is not told
+  forget_resume,          // a lease whose model is back is not told so
+  bank_idle_credit,       // a user who wants nothing gains credit
+  ignore_turns,           // the queue is first in, first out over all users
+  ignore_limits,          // a user's limits on leases and device memory do not hold
+  skip_reading,           // a load starts without a fresh reading of foreign memory
+  ignore_foreign,         // foreign memory counts as free
+  drop_used_image,        // an image goes although an engine has it mapped
+  keep_torn_image,        // an image whose fill failed counts as there
+  overfill_host_cache,    // a new image is made without room for it
+  evict_pinned,           // a pinned model is evicted
+  yield_early,            // a yield is answered before its bytes are free
+  forget_yield_end,       // a yield outlives its time
+  load_on_drained,        // a device that is draining still loads
+  keep_removed,           // a removed model is still granted
+  prefetch_in_the_way,    // a load for a prefetch alone goes on although somebody waits
   count                   // not a mutation
 };
 

@@ -28,28 +28,48 @@ bool is_joined(const PlanResident& resident, const std::vector<Plan::Place>& pla
 }
 
 // How far a plan goes to make room.
-enum class Effort { load, evict, rearrange };
+enum class Effort { load, evict_unleased, evict, rearrange };
+
+// Whether a plan of this effort moves the resident.
+bool moves(const PlanResident& resident, Effort effort) {
+  if (effort == Effort::load || !evictable(resident)) return false;
+  return effort != Effort::evict_unleased || resident.suspends == 0;
+}
 
 Room room_on(const PlanDevice& device, const std::vector<Plan::Place>& places, Effort effort) {
-  const bool evict = effort != Effort::load;
   Room room{&device, 0, {}};
   Bytes fixed = 0;
-  bool all_can_go = true;
+  bool all_can_go = effort != Effort::load;
   for (const PlanResident& resident : device.residents) {
     if (resident.unloading) continue;
-    if (evictable(resident) && !is_joined(resident, places)) {
+    if (moves(resident, effort) && !is_joined(resident, places)) {
       room.evictable.push_back(&resident);
-      if (evict) continue;
-    } else {
-      all_can_go = false;
+      continue;
     }
+    all_can_go = false;
     fixed += resident.bytes;
   }
-  if (effort != Effort::evict || !all_can_go) fixed += device.residual_bytes;
+  // What is rearranged may come back to where it was: then not everything went.
+  if (!all_can_go || effort == Effort::rearrange) fixed += device.residual_bytes;
   room.free_bytes = device.budget_bytes - std::min(device.budget_bytes, fixed);
-  std::stable_sort(room.evictable.begin(), room.evictable.end(),
-                   [](const auto* a, const auto* b) { return a->last_used < b->last_used; });
+  std::stable_sort(room.evictable.begin(), room.evictable.end(), [](const auto* a, const auto* b) {
+    if ((a->suspends == 0) != (b->suspends == 0)) return a->suspends == 0;
+    return a->last_used < b->last_used;
+  });
   return room;
+}
+
+Bytes evictable_bytes(const Room& room) {
+  Bytes bytes = 0;
+  for (const PlanResident* resident : room.evictable) bytes += resident->bytes;
+  return bytes;
+}
+
+// What placing this much in a room moves away.
+Bytes bytes_to_evict(const Room& room, Bytes wanted) {
+  const Bytes all = evictable_bytes(room);
+  const Bytes free_now = room.free_bytes - std::min(room.free_bytes, all);
+  return wanted - std::min(wanted, free_now);
 }
 
 class Search {
@@ -138,6 +158,28 @@ Bytes bytes_on(DeviceId device, const PlanItem& item) {
   return 0;
 }
 
+void sort_by_cost(const std::vector<Room>& rooms, PlanItem& item) {
+  const auto cost = [&](const PlanItem::Choice& choice) {
+    for (const Room& room : rooms) {
+      if (room.device->id == choice.device) return bytes_to_evict(room, choice.bytes);
+    }
+    return Bytes{0};
+  };
+  std::stable_sort(
+      item.choices.begin(), item.choices.end(),
+      [&](const PlanItem::Choice& a, const PlanItem::Choice& b) { return cost(a) < cost(b); });
+}
+
+// Victims that turned out to be too many, since later ones are larger, stay.
+void spare(std::vector<const PlanResident*>& victims, Bytes surplus) {
+  for (auto victim = victims.rbegin(); victim != victims.rend(); ++victim) {
+    if ((*victim)->bytes > surplus) continue;
+    surplus -= (*victim)->bytes;
+    *victim = nullptr;
+  }
+  std::erase(victims, nullptr);
+}
+
 void choose_evictions(const std::vector<Room>& rooms, const std::vector<PlanItem>& items,
                       Plan& plan) {
   for (const Room& room : rooms) {
@@ -151,13 +193,34 @@ void choose_evictions(const std::vector<Room>& rooms, const std::vector<PlanItem
     for (const PlanResident& resident : room.device->residents) {
       if (!resident.unloading) taken += resident.bytes;
     }
+    std::vector<const PlanResident*> victims;
     for (const PlanResident* victim : room.evictable) {
       if (taken <= room.device->budget_bytes) break;
       if (is_joined(*victim, plan.places)) continue;
-      plan.evictions.push_back(victim->id);
+      victims.push_back(victim);
       taken -= victim->bytes;
     }
+    if (taken <= room.device->budget_bytes) spare(victims, room.device->budget_bytes - taken);
+    for (const PlanResident* victim : victims) plan.evictions.push_back(victim->id);
   }
+}
+
+std::optional<Plan> plan_with(Effort effort, const std::vector<PlanDevice>& devices,
+                              std::vector<PlanItem> items) {
+  Plan plan;
+  plan.places.resize(items.size());
+  const std::vector<std::size_t> open = join(devices, items, effort, plan.places);
+  if (open.empty() && effort != Effort::rearrange) return plan;
+  std::vector<Room> rooms;
+  for (const PlanDevice& device : devices) {
+    if (!device.closed) rooms.push_back(room_on(device, plan.places, effort));
+  }
+  if (effort != Effort::load) {
+    for (const std::size_t item : open) sort_by_cost(rooms, items[item]);
+  }
+  if (!Search(rooms, items, open, plan.places).place()) return std::nullopt;
+  if (effort != Effort::load) choose_evictions(rooms, items, plan);
+  return plan;
 }
 
 }  // namespace
@@ -169,20 +232,16 @@ bool Plan::loads() const {
 
 std::optional<Plan> make_plan(const std::vector<PlanDevice>& devices,
                               const std::vector<PlanItem>& items) {
-  for (const Effort effort : {Effort::load, Effort::evict, Effort::rearrange}) {
-    Plan plan;
-    plan.places.resize(items.size());
-    const std::vector<std::size_t> open = join(devices, items, effort, plan.places);
-    if (open.empty() && effort != Effort::rearrange) return plan;
-    std::vector<Room> rooms;
-    for (const PlanDevice& device : devices) {
-      if (!device.closed) rooms.push_back(room_on(device, plan.places, effort));
-    }
-    if (!Search(rooms, items, open, plan.places).place()) continue;
-    if (effort != Effort::load) choose_evictions(rooms, items, plan);
-    return plan;
+  for (const Effort effort :
+       {Effort::load, Effort::evict_unleased, Effort::evict, Effort::rearrange}) {
+    if (auto plan = plan_with(effort, devices, items)) return plan;
   }
   return std::nullopt;
+}
+
+std::optional<Plan> make_plan_without_eviction(const std::vector<PlanDevice>& devices,
+                                               const std::vector<PlanItem>& items) {
+  return plan_with(Effort::load, devices, items);
 }
 
 std::optional<Shortage> shortage_when_empty(const std::vector<PlanDevice>& devices,

@@ -16,8 +16,9 @@ struct PlanResident {
   bool ready = false;
   bool joinable = false;   // ready or going to be
   bool unloading = false;  // its bytes are as good as free
-  bool evictable = false;  // ready, and neither leased nor claimed
+  bool evictable = false;  // ready, and may go: see `suspends`
   Time last_used{0};
+  std::uint32_t suspends = 0;  // leases that are suspended where it goes
 };
 
 struct PlanDevice {
@@ -35,7 +36,7 @@ struct PlanItem {
     Bytes bytes = 0;
   };
   WeightsId weights;
-  std::vector<Choice> choices;  // best first
+  std::vector<Choice> choices;  // best first where all else is equal
 };
 
 struct Plan {
@@ -44,15 +45,21 @@ struct Plan {
     std::optional<ResidentId> resident;  // none: to be loaded
   };
   std::vector<Place> places;          // one an item
-  std::vector<ResidentId> evictions;  // least recently used first, no more than needed
+  // Unleased ones first, least recently used first, no more than needed.
+  std::vector<ResidentId> evictions;
   bool loads() const;
 };
 
-// The first plan in the order of the items' choices that needs no eviction, else the first that
-// does; nullopt: not as things stand. What is joinable is joined, what is ready first. A device
-// whose residual is in the way is planned for only if everything else on it can go, too.
+// The cheapest kind of plan there is: one that only loads, one that evicts what nobody leases, one that
+// suspends leases; and of a kind the devices with the fewest bytes to evict first, in the order of the
+// items' choices where these are equal. nullopt: not as things stand. What is joinable is joined, what is
+// ready first. A device whose residual is in the way is planned for only if everything else on it can
+// go, too.
 std::optional<Plan> make_plan(const std::vector<PlanDevice>& devices,
                               const std::vector<PlanItem>& items);
+// The same without any eviction.
+std::optional<Plan> make_plan_without_eviction(const std::vector<PlanDevice>& devices,
+                                               const std::vector<PlanItem>& items);
 
 struct Shortage {
   Bytes needed_bytes = 0;

@@ -1,5 +1,5 @@
 // Requests that wait for models: acquires, and uses of leases whose model has to come back. First
-// in, first out; a request keeps its place when a lost engine throws it back.
+// in, first out within a user; a request keeps its place when a lost engine throws it back.
 #pragma once
 
 #include <map>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/effects.hpp"
+#include "core/planner.hpp"
 #include "core/types.hpp"
 
 namespace gpumodel::core {
@@ -22,6 +23,10 @@ struct Waiter {
   std::vector<ModelId> models;
   std::uint32_t context_tokens = 0;
   bool only_if_ready = false;
+  bool wait_foreign = false;
+  bool tried = false;   // and found that it has to wait: only then its session is blocked
+  bool parked = false;  // other programs or a yield are in the way: it holds nobody up
+  bool awaits_reading = false;  // of foreign memory, before it can be said whether it can be served
   LeaseId lease;  // a use that waits for this lease's model; none: an acquire
 
   Time since{0};
@@ -34,6 +39,12 @@ struct Waiter {
   std::vector<ResidentId> residents;
   std::uint32_t overtaken = 0;
   std::optional<Progress> told;
+
+  // What it needs, as of this version of the catalog.
+  std::uint64_t catalog_version = 0;
+  std::vector<PlanItem> items;
+  std::vector<std::size_t> item_of;  // for each model
+  std::vector<DeviceId> devices;     // that any item may be on
 
   bool admitted() const { return !residents.empty(); }
 };

@@ -7,8 +7,17 @@
 
 namespace gpumodel::core {
 
+void Core::State::adopt(const CoreConfig& config) {
+  config_ = config;
+  fairness_.set_quantum(std::max(config.min_residency, Time(std::chrono::seconds(1))));
+  images_.set_capacity(config.host_cache_bytes);
+  if (images_.used_bytes() <= images_.capacity_bytes()) return;
+  for (const WeightsId weights : images_.unused(images_.used_bytes() - images_.capacity_bytes()))
+    drop_image(weights, "the host cache became smaller");
+}
+
 void Core::State::add_device(const DeviceSpec& device) {
-  const auto [it, fresh] = devices_.try_emplace(device.id, Device{device, {}});
+  const auto [it, fresh] = devices_.try_emplace(device.id, Device{.spec = device});
   if (!fresh) {
     // A known device comes back from failure; its size changes only while nothing is on it.
     if (it->second.engine.phase == EngineState::Phase::failed) {
@@ -28,6 +37,9 @@ void Core::State::set_model(const ModelSpec& model) {
   entry.id = model.id;
   entry.bad_reason.clear();
   entry.error.clear();
+  entry.removed = false;
+  if (!entry.spec) entry.preload_pending = model.preload;
+  catalog_.changed();
   const bool in_use = entry.spec && (leases_.count_of_model(model.id) != 0 ||
                                      residency_.any_of(entry.spec->weights));
   if (in_use) {
@@ -38,10 +50,30 @@ void Core::State::set_model(const ModelSpec& model) {
   recheck_waiters();
 }
 
+void Core::State::remove_model(ModelId model) {
+  ModelEntry* entry = catalog_.find(model);
+  if (entry == nullptr || entry->removed) return;
+  entry->removed = true;
+  catalog_.changed();
+  // No load is to name it any more.
+  std::vector<ResidentId> planned;
+  for (const auto& [id, resident] : residency_.all()) {
+    if (resident.state == Resident::State::planned && resident.model == model)
+      planned.push_back(id);
+  }
+  for (const ResidentId id : planned) {
+    for (const RequestId request : claimers(id)) throw_back(*queue_.find(request));
+    remove_resident(id);
+  }
+  recheck_waiters();
+}
+
 void Core::State::set_model_bad(ModelId model, std::string name, std::string reason) {
   ModelEntry& entry = catalog_.entry(model);
   entry.id = model;
   entry.name = std::move(name);
+  entry.removed = false;
+  catalog_.changed();
   entry.bad_reason = reason.empty() ? "its files cannot be used" : std::move(reason);
   recheck_waiters();
 }
@@ -68,7 +100,10 @@ void Core::State::session_closed(SessionId id) {
     releases.erase(std::remove_if(releases.begin(), releases.end(),
                                   [&](const auto& release) { return release.session == id; }),
                    releases.end());
+    resident.had_other_users |= resident.users.erase(id) != 0;
   }
+  prefetches_.close(id);
+  close_yields(id);
   sessions_.erase(id);
 }
 
@@ -77,13 +112,9 @@ void Core::State::acquire(const AcquireRequest& request) {
   require(session != sessions_.end(), "only an open session acquires");
   require(!request.models.empty() && request.models.size() <= 16, "a request has 1 to 16 models");
   if (draining_) return refuse(request.request, {.code = Refusal::Code::draining});
-  if (auto refusal = impossible(request.models)) return refuse(request.request, *refusal);
+  if (auto refusal = impossible(request.models, false)) return refuse(request.request, *refusal);
   const std::uint32_t uid = session->second.uid;
-  if (config_.max_leases_per_user &&
-      leases_.count_of_user(uid) + queue_.leases_of_user(uid) + request.models.size() >
-          *config_.max_leases_per_user) {
-    return refuse(request.request, {.code = Refusal::Code::quota});
-  }
+  if (auto refusal = over_quota(request, uid)) return refuse(request.request, *refusal);
   Waiter waiter;
   waiter.request = request.request;
   waiter.session = request.session;
@@ -91,24 +122,32 @@ void Core::State::acquire(const AcquireRequest& request) {
   waiter.models = request.models;
   waiter.context_tokens = request.context_tokens;
   waiter.only_if_ready = request.only_if_ready;
+  waiter.wait_foreign = request.wait_foreign;
   waiter.since = waiter.queued_since = now_;
   waiter.wait = std::clamp(request.wait.value_or(config_.max_wait), Time{0}, config_.max_wait);
   if (request.only_if_ready) waiter.wait = Time{0};
   waiter.deadline = now_ + waiter.wait;
+  refresh(waiter);
   session->second.waiting.insert(request.request);
   queue_.add(std::move(waiter));
+  settle_fairness();
   if (!config_.max_queued_per_user) return;
   // What can be granted now does not count as queued.
   admit_and_grant();
   if (queue_.find(request.request) != nullptr &&
       queue_.count_of_user(uid) > *config_.max_queued_per_user) {
     drop_waiter(request.request);
-    refuse(request.request, {.code = Refusal::Code::quota});
+    refuse(request.request,
+           {.code = Refusal::Code::quota, .model = request.models.front(), .reason = "queued"});
   }
 }
 
 void Core::State::cancel(RequestId request) {
-  Waiter* waiter = queue_.find(request);
+  if (const Yield* yield = yields_.waiting(request)) {
+    refuse(request, {.code = Refusal::Code::interrupted});
+    return end_yield(yield->id, "");
+  }
+  const Waiter* waiter = queue_.find(request);
   if (waiter == nullptr || waiter->lease) return;
   drop_waiter(request);
   refuse(request, {.code = Refusal::Code::interrupted});
@@ -126,9 +165,9 @@ void Core::State::use(RequestId request, SessionId session, LeaseId id, std::uin
     return refuse(request, {.code = Refusal::Code::lease_lost});
   }
   Lease& lease = *leases_.find(id);
-  if (lease.resident) return answer_use(request, lease);
+  if (lease.resident && (!over_hold(lease) || !contended(lease))) return answer_use(request, lease);
   const std::vector<ModelId> models{lease.model};
-  if (auto refusal = impossible(models)) return refuse(request, *refusal);
+  if (auto refusal = impossible(models, true)) return refuse(request, *refusal);
   Waiter waiter;
   waiter.request = request;
   waiter.session = session;
@@ -136,6 +175,8 @@ void Core::State::use(RequestId request, SessionId session, LeaseId id, std::uin
   waiter.models = models;
   waiter.lease = id;
   waiter.since = waiter.queued_since = now_;
+  waiter.wait_foreign = true;
+  refresh(waiter);
   sessions_.at(session).waiting.insert(request);
   queue_.add(std::move(waiter));
 }

@@ -20,7 +20,7 @@ Resident& Residency::plan(Time now, Resident resident) {
   const bool fresh =
       places_.emplace(std::pair(resident.weights, resident.device), resident.id).second;
   require(fresh, "weights are on a device once");
-  ledgers_.at(resident.device).plan(resident.id, resident.need.total());
+  ledgers_.at(resident.device).plan(resident.id, resident.bytes());
   return residents_.emplace(resident.id, std::move(resident)).first->second;
 }
 
@@ -35,6 +35,7 @@ void Residency::become_ready(Time now, Resident& resident, const Need& measured)
   require(resident.state == Resident::State::loading, "only a load makes ready");
   ledgers_.at(resident.device).measure(resident.id, measured.total());
   resident.need = measured;
+  resident.surplus_bytes = 0;
   resident.state = Resident::State::ready;
   resident.cancelled = false;
   resident.fraction = 1;

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,12 +26,14 @@ struct Resident {
   WeightsId weights;
   ModelId model;  // the one that it was loaded for
   Need need;      // as admitted; once ready, as measured
+  Bytes surplus_bytes = 0;  // learned from earlier loads that took more than their need
   std::uint32_t context_tokens = 0;
   State state = State::planned;
   bool cancelled = false;  // loading, but nobody wants it any more
   float fraction = 0;      // of the load
   Time since{0};           // of the state
   Time last_used{0};
+  HostImage image = HostImage::none;  // that it has mapped
 
   std::uint32_t leases = 0;  // bound to it
   std::uint32_t claims = 0;  // admitted requests that need it to become or stay ready
@@ -38,6 +41,11 @@ struct Resident {
   // Reasons to stay although nobody leases it.
   bool keep_until_needed = false;
   Time keep_until{0};
+  bool preloaded = false;  // until a first lease on it has ended
+
+  // Who had a lease on it since it became ready: minimum residency is theirs.
+  std::set<SessionId> users;
+  bool had_other_users = false;  // sessions that have closed since
 
   struct Release {
     RequestId request;
@@ -52,6 +60,7 @@ struct Resident {
            (state == State::loading && !cancelled);
   }
   bool idle() const { return leases == 0 && claims == 0; }
+  Bytes bytes() const { return need.total() + surplus_bytes; }
 };
 
 class Residency {
@@ -65,6 +74,8 @@ class Residency {
   void become_ready(Time now, Resident& resident, const Need& measured);
   // Neither leased nor claimed.
   void start_unloading(Time now, Resident& resident);
+  void set_foreign(DeviceId device, Bytes bytes) { ledgers_.at(device).set_foreign(bytes); }
+  void set_yielded(DeviceId device, Bytes bytes) { ledgers_.at(device).set_yielded(bytes); }
   void add_residual(DeviceId device, Bytes bytes) { ledgers_.at(device).add_residual(bytes); }
   void remove(ResidentId resident);
   // An engine has ended: what it did not give back is back now.

@@ -38,22 +38,23 @@ ModelState row_state(Resident::State state) {
 
 }  // namespace
 
-Snapshot Core::State::snapshot(Time now) const {
+Snapshot Core::State::snapshot() const {
   Snapshot all;
   for (const auto& [id, device] : devices_) {
     const Ledger& ledger = residency_.ledger(id);
     const Bytes used = ledger.used_bytes();
+    const Bytes budget = ledger.budget_bytes();
     all.devices.push_back(DeviceRow{id, row_state(device.engine.phase), device.engine.restarts,
-                                    used,
-                                    ledger.budget_bytes() - std::min(ledger.budget_bytes(), used)});
+                                    used, budget - std::min(budget, used), ledger.foreign_bytes(),
+                                    ledger.yielded_bytes(), device.draining});
   }
   std::map<WeightsId, std::vector<ModelId>> sharers;
   for (const auto& [id, entry] : catalog_.all()) {
-    all.models.push_back(model_row(entry, now));
+    all.models.push_back(model_row(entry));
     if (entry.spec) sharers[entry.spec->weights].push_back(id);
   }
   for (const auto& [weights, models] : sharers) {
-    WeightsRow row{weights, std::nullopt, {}, models};
+    WeightsRow row{weights, std::nullopt, {}, models, Tier::disk};
     const ModelEntry& first = *catalog_.find(models.front());
     row.need = need_of(*first.spec, first.context_tokens);
     for (const ModelId model : models) {
@@ -62,6 +63,7 @@ Snapshot Core::State::snapshot(Time now) const {
         row.need = resident->need;
       }
     }
+    row.residency = residency_now(first);
     all.weights.push_back(std::move(row));
   }
   for (const auto& [id, lease] : leases_.all()) {
@@ -75,11 +77,20 @@ Snapshot Core::State::snapshot(Time now) const {
     all.leases.push_back(row);
   }
   std::uint32_t position = 0;
-  for (const auto& [order, waiter] : queue_.all()) {
+  Forecast forecast(*this);
+  for (const RequestId request : in_order()) {
+    const Waiter& waiter = *queue_.find(request);
     if (!waiter.admitted()) ++position;
     all.queue.push_back(QueueRow{waiter.request, waiter.admitted() ? 0 : position, waiter.models,
-                                 waiter.session, waiter.since, eta(waiter), waiting_for(waiter)});
+                                 waiter.session, waiter.since, forecast.next(waiter),
+                                 waiting_for(waiter)});
   }
+  for (const auto& [id, yield] : yields_.all()) {
+    if (!yield.answered) continue;
+    all.yields.push_back(
+        YieldRow{id, yield.wish.device, yield.wish.bytes, yield.until, yield.wish.session});
+  }
+  all.host_cache = HostCacheRow{images_.capacity_bytes(), images_.used_bytes()};
   return all;
 }
 
@@ -91,8 +102,10 @@ const Resident* Core::State::resident_of(const ModelEntry& entry) const {
   return nullptr;
 }
 
-ModelRow Core::State::model_row(const ModelEntry& entry, Time) const {
+ModelRow Core::State::model_row(const ModelEntry& entry) const {
   ModelRow row;
+  row.pinned = entry.is_pinned();
+  row.preload = entry.spec && entry.spec->preload;
   row.model = entry.id;
   row.context_tokens = entry.context_tokens;
   row.leases = leases_.count_of_model(entry.id);
@@ -118,17 +131,6 @@ ModelRow Core::State::model_row(const ModelEntry& entry, Time) const {
     row.state = ModelState::unloaded;
   }
   return row;
-}
-
-std::string Core::State::waiting_for(const Waiter& waiter) const {
-  if (!waiter.admitted()) return "waits until enough memory is not in use by others";
-  for (const ResidentId id : waiter.residents) {
-    const Resident& resident = *residency_.find(id);
-    if (resident.state != Resident::State::planned) continue;
-    const EngineState::Phase phase = devices_.at(resident.device).engine.phase;
-    return phase == EngineState::Phase::running ? "waits for an unload" : "waits for the engine";
-  }
-  return "loading";
 }
 
 }  // namespace gpumodel::core

@@ -14,16 +14,21 @@
 #include "core/catalog.hpp"
 #include "core/core.hpp"
 #include "core/engine_state.hpp"
+#include "core/fairness.hpp"
+#include "core/history.hpp"
+#include "core/host_cache.hpp"
 #include "core/lease_table.hpp"
 #include "core/planner.hpp"
+#include "core/prefetches.hpp"
 #include "core/queue.hpp"
 #include "core/residency.hpp"
+#include "core/yields.hpp"
 
 namespace gpumodel::core {
 
 class Core::State {
  public:
-  explicit State(CoreConfig config) : config_(config) {}
+  explicit State(const CoreConfig& config) { adopt(config); }
 
   // Every event: begin, one of the handlers below, finish.
   void begin(Time now);
@@ -42,7 +47,8 @@ class Core::State {
   void use_ended(RequestId request);
   std::optional<ModelId> leased_model(SessionId session, LeaseId lease, std::uint64_t epoch) const;
   void remove_model(ModelId model);
-  void set_config(const CoreConfig& config);
+  void adopt(const CoreConfig& config);
+  void set_config(const CoreConfig& config) { adopt(config); }
   void prefetch(RequestId request, SessionId session, const std::vector<ModelId>& models);
 
   // ---- administrators (administration.cpp)
@@ -50,14 +56,14 @@ class Core::State {
   void pin(ModelId model, bool pinned);
   void yield(const YieldRequest& request);
   void unyield(YieldId yield);
-  void revoke(LeaseId lease, std::string reason);
-  void drain(bool on) { draining_ = on; }
+  void revoke(LeaseId lease, const std::string& reason);
+  void drain(bool on);
   void drain_device(DeviceId device, bool on);
 
   // ---- memory (memory_events.cpp)
   void memory_read(DeviceId device, std::optional<Bytes> foreign_bytes);
   void image_filled(WeightsId weights);
-  void image_failed(WeightsId weights, std::string reason);
+  void image_failed(WeightsId weights, const std::string& reason);
   void image_lost(WeightsId weights);
   void host_pressure(Bytes bytes);
 
@@ -71,15 +77,21 @@ class Core::State {
   void unload_done(ResidentId resident, Bytes expected, Bytes freed, Bytes residual);
 
   // ---- looking (snapshot.cpp, invariants.cpp)
-  Snapshot snapshot(Time now) const;
-  PlanReport plan(Time now, std::uint32_t uid, const std::vector<ModelId>& models) const;
-  WhyReport why(Time now, ModelId model) const;
+  Snapshot snapshot() const;
+  PlanReport plan(std::uint32_t uid, const std::vector<ModelId>& models) const;
+  WhyReport why(ModelId model) const;
   void check_invariants() const;
 
  private:
   struct Device {
-    DeviceSpec spec;
-    EngineState engine;
+    DeviceSpec spec{};
+    EngineState engine{};
+    bool draining = false;
+    // Foreign memory: the reading on its way, and the last one that came.
+    std::optional<Time> reading_since{};
+    std::optional<Time> read_at{};  // asked for then
+    bool fresh = false;           // it came with this event
+    Time poll_at{0};              // while somebody waits for foreign memory
   };
   struct SessionEntry {
     std::uint32_t uid = 0;
@@ -92,37 +104,74 @@ class Core::State {
     ModelId model;
     ResidentId resident;  // none: the lease was suspended
   };
-
-  // A waiter that cannot be admitted keeps its devices from the loads of later ones.
+  // Where waiters cannot be admitted: they keep their devices from the loads of later ones.
   struct Stuck {
-    Waiter* waiter = nullptr;
-    std::vector<DeviceId> devices;
+    std::vector<Waiter*> waiters;
+    std::set<DeviceId> closed;     // to loads
+    std::set<DeviceId> exhausted;  // to joining, too: somebody has been overtaken often enough
+    void add(Waiter& waiter);
   };
-
-  enum class Admission { admitted, stuck, makes_room };
+  enum class Admission { admitted, joined, stuck, parked, makes_room, answered };
 
   // ---- admission.cpp. These say whether they changed anything.
   bool admit_and_grant();
-  Admission try_admit(Waiter& waiter, const std::vector<PlanDevice>& devices,
-                      std::vector<Stuck>& stuck);
-  void carry_out(Waiter& waiter, const Plan& plan, const std::vector<std::size_t>& item_of);
-  // The last resort for a waiter without a plan: where it could be served if all that nobody uses
-  // were gone (residual with its engine, and its own weights, which may be loaded larger than it
-  // needs), all that goes, and the waiter waits for it.
-  bool start_over(const Waiter& waiter, std::vector<PlanDevice> devices,
-                  const std::vector<PlanItem>& items);
-  bool expire();
-  // Where less came free, or a load took more, than was counted on.
-  bool undo_overcommitment();
+  // In the order of their turns.
+  std::vector<RequestId> in_order() const;
+  void refresh(Waiter& waiter) const;
+  Admission try_admit(Waiter& waiter, const std::vector<PlanDevice>& devices, Stuck& stuck);
+  bool may_go_ahead(const Waiter& waiter, const Plan& plan, const Stuck& stuck) const;
+  void carry_out(Waiter& waiter, const Plan& plan);
+  Resident& plan_resident(WeightsId weights, DeviceId device, const std::vector<ModelId>& models);
   // Back from admitted to queued, at its old place.
   void throw_back(Waiter& waiter);
   std::vector<RequestId> claimers(ResidentId resident) const;
+
+  // ---- making_room.cpp
   std::vector<PlanDevice> plan_devices() const;
-  // Why these models can never be granted as things are known now.
-  std::optional<Refusal> impossible(const std::vector<ModelId>& models) const;
+  // The last resort for a waiter without a plan: where it could be served if all that nobody uses
+  // were gone (residual with its engine, and its own weights, which may be loaded larger than it
+  // needs), all that goes, and the waiter waits for it.
+  bool start_over(const Waiter& waiter, std::vector<PlanDevice> devices);
+  // Loads for prefetches alone on the waiter's devices end.
+  bool stop_prefetches(const Waiter& waiter);
+  bool expire();
+  // Where less came free, or a load took more, than was counted on.
+  bool undo_overcommitment();
+  bool make_room_for_yields();
+
+  // ---- possible.cpp
+  // Why these models can never be granted as things are known now. A use may be of a removed model.
+  std::optional<Refusal> impossible(const std::vector<ModelId>& models, bool is_use) const;
   Refusal no_device(ModelId model) const;
   // Refuses the waiters that can never be granted any more.
   void recheck_waiters();
+  // What keeps a waiter from being served even where all of ours were gone.
+  enum class InTheWay { nothing, foreign, unread, other };
+  InTheWay in_the_way(const Waiter& waiter) const;
+  Refusal foreign_refusal(const Waiter& waiter) const;
+  std::optional<Refusal> over_quota(const AcquireRequest& request, std::uint32_t uid) const;
+  void want_reading(Device& device);
+
+  // ---- suspension.cpp
+  bool blocked(SessionId session) const;
+  // When the lease may be suspended for a waiter if nothing else changes; nullopt: not before
+  // somebody does something.
+  std::optional<Time> suspendable_at(const Lease& lease) const;
+  // The same for a resident; `for_admin`: whatever its minimum residency.
+  using LeasesOf = std::map<ResidentId, std::vector<const Lease*>>;
+  LeasesOf leases_of_residents() const;
+  std::optional<Time> evictable_at(const Resident& resident, const LeasesOf& leases,
+                                   bool for_admin) const;
+  bool is_pinned(const Resident& resident) const;
+  bool over_hold(const Lease& lease) const;
+  // Whether another session waits for its device.
+  bool contended(const Lease& lease) const;
+  // Its leases are suspended, then it is unloaded.
+  void evict(Resident& resident, const std::string& reason);
+  void suspend(Lease& lease);
+  // Books the time since the last event on those who were served while others waited.
+  void charge(Time passed);
+  void settle_fairness();
 
   // ---- grants.cpp
   bool grant_if_ready(Waiter& waiter);
@@ -130,6 +179,8 @@ class Core::State {
   void answer_use(RequestId request, Lease& lease);
   GrantedLease granted(const Lease& lease) const;
   void bind(Lease& lease, Resident& resident);
+  // Binds a lease that was suspended.
+  void resume(Lease& lease, Resident& resident);
   void bind_suspended(Resident& resident);
   void end_lease(LeaseId lease);
   void answer_release();
@@ -139,31 +190,83 @@ class Core::State {
 
   // ---- upkeep.cpp
   bool settle_residents();
+  bool settle_removed();
+  bool kept(const Resident& resident) const;
   bool wanted(const Resident& resident) const;
+  bool wanted_soon(const Resident& resident) const;
   bool serves(const Resident& resident, ModelId model) const;
   void start_unload(Resident& resident);
   void remove_resident(ResidentId resident);
   void keep_by_policy(Resident& resident, ModelId model);
   void drive_engine(Device& device);
   void start_loads(Device& device);
+  void start_load(Resident& resident);
   void stop_if_idle(Device& device);
+
+  // ---- images.cpp
+  Tier residency_now(const ModelEntry& entry) const;
+  // Drops what is needed; says whether it fits then.
+  bool make_room_in_host_cache(Bytes bytes);
+  HostImage image_for(const Resident& resident);
+  // A load with HostImage::fill is done.
+  void finish_fill(Resident& resident, bool complete);
+  // Unmaps it; one that was not completed goes.
+  void release_image(Resident& resident);
+  void drop_image(WeightsId weights, const std::string& reason);
+  Bytes image_bytes(WeightsId weights) const;
+  bool fills_on(DeviceId device) const;
+  void stop_unwanted_fills();
+  void lose_fills(DeviceId device);
+  // Plans it where it fits as things are and nobody waits; no row: a preload.
+  bool load_without_eviction(ModelId model, Prefetched::Row* row);
+  bool load_soon(ModelId model, Prefetched::Row& row);
+  bool fill_soon(ModelId model, Prefetched::Row& row);
+  void preload();
 
   // ---- telling.cpp
   void tell_progress();
   Progress progress_of(const Waiter& waiter, std::uint32_t position) const;
-  std::optional<Time> eta(const Waiter& waiter) const;
+  std::optional<Time> load_eta(const Waiter& waiter) const;
+  std::optional<Time> load_estimate(WeightsId weights) const;
+  // How long the waiters may have to wait, asked in their order: an estimate from history.
+  class Forecast {
+   public:
+    explicit Forecast(const State& state);
+    std::optional<Time> next(const Waiter& waiter);
+
+   private:
+    const State& state_;
+    std::map<DeviceId, std::optional<Time>> free_in_;  // nullopt: unknown
+  };
   void want_wake_up();
 
   // ---- engine_events.cpp
   void answer_unload(const Resident& resident, const ReleaseReport& report);
   void lose(ResidentId resident, const std::string& reason);
 
-  // ---- snapshot.cpp
-  ModelRow model_row(const ModelEntry& entry, Time now) const;
+  // ---- memory_events.cpp
+  bool waits_for_foreign(DeviceId device) const;
+  void poll_foreign();
+
+  // ---- administration.cpp
+  // Unloads those that nobody leases; one answer.
+  void unload_all(PendingRelease answer, const std::vector<ResidentId>& residents);
+  void close_yields(SessionId session);
+  void end_yield(YieldId yield, const std::string& reason);
+  void book_yields(DeviceId device);
+  bool answer_yields();
+
+  // ---- snapshot.cpp, explain.cpp
+  ModelRow model_row(const ModelEntry& entry) const;
   const Resident* resident_of(const ModelEntry& entry) const;
   std::string waiting_for(const Waiter& waiter) const;
+  std::string reason_of(const ModelEntry& entry, const ModelRow& row) const;
+  void explain_wait(const std::vector<PlanItem>& items, PlanReport& report) const;
 
   void emit(Effect effect) { out_.push_back(std::move(effect)); }
+  void happened(Happened::Type type, ModelId model, DeviceId device = {}, Bytes bytes = 0,
+                Time took = Time{0}, std::string reason = {},
+                std::optional<std::uint32_t> uid = {});
 
   CoreConfig config_;
   Time now_{0};
@@ -175,6 +278,11 @@ class Core::State {
   Residency residency_;
   LeaseTable leases_;
   Queue queue_;
+  Fairness fairness_;
+  HostCache images_;
+  History history_;
+  Yields yields_;
+  Prefetches prefetches_;
   std::unordered_map<SessionId, SessionEntry> sessions_;
   std::map<WeightsId, std::uint32_t> losses_;  // engines lost in a row while loading them
   std::optional<PendingRelease> releasing_;    // answered when the event has settled

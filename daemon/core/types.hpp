@@ -52,6 +52,7 @@ struct DeviceSpec {
   std::string name;
   Bytes capacity_bytes = 0;
   Bytes reserve_bytes = 0;  // kept free for other programs; part of the capacity
+  bool maps_images = true;  // what is resident has its host image mapped, if it came from one (a CPU)
 };
 
 // A model whose folder the probe has read.
@@ -60,6 +61,7 @@ struct ModelSpec {
   std::string name;
   WeightsId weights;              // equal for models that share one identity
   Bytes tensor_bytes = 0;
+  Bytes image_bytes = 0;          // of an image in the host cache; 0: as the tensors
   Bytes workspace_bytes = 0;
   Bytes kv_bytes_per_token = 0;
   std::uint32_t context_tokens = 0;  // the model's own maximum, or what the configuration says

@@ -13,18 +13,21 @@ bool Core::State::settle_residents() {
   std::vector<ResidentId> unplanned;
   for (auto& [id, resident] : residency_.all()) {
     if (!resident.idle()) continue;
+    const bool soon = wanted_soon(resident) || resident.preloaded;
     switch (resident.state) {
       case Resident::State::planned:
-        unplanned.push_back(id);
+        if (!soon) unplanned.push_back(id);
         break;
       case Resident::State::loading:
-        if (resident.cancelled || mutated(Mutation::forget_cancel_load)) break;
+        if (soon || resident.cancelled || mutated(Mutation::forget_cancel_load)) break;
         resident.cancelled = true;
         emit(CancelLoad{resident.device, id});
         changed = true;
         break;
       case Resident::State::ready:
-        if (resident.keep_until_needed || resident.keep_until > now_ || wanted(resident)) break;
+        if (kept(resident) || wanted(resident) || soon) {
+          if (!devices_.at(resident.device).draining || is_pinned(resident)) break;
+        }
         if (mutated(Mutation::forget_unload)) break;
         start_unload(resident);
         changed = true;
@@ -35,6 +38,17 @@ bool Core::State::settle_residents() {
   }
   for (const ResidentId id : unplanned) remove_resident(id);
   return changed || !unplanned.empty();
+}
+
+bool Core::State::kept(const Resident& resident) const {
+  return resident.keep_until_needed || resident.keep_until > now_ || resident.preloaded ||
+         is_pinned(resident);
+}
+
+bool Core::State::wanted_soon(const Resident& resident) const {
+  const std::vector<ModelId> soon = prefetches_.models(now_);
+  return std::any_of(soon.begin(), soon.end(),
+                     [&](ModelId model) { return serves(resident, model); });
 }
 
 bool Core::State::wanted(const Resident& resident) const {
@@ -48,19 +62,46 @@ bool Core::State::wanted(const Resident& resident) const {
 }
 
 bool Core::State::serves(const Resident& resident, ModelId model) const {
-  const ModelEntry& entry = *catalog_.find(model);
-  return entry.spec && entry.spec->weights == resident.weights &&
-         std::find(entry.fits_on.begin(), entry.fits_on.end(), resident.device) !=
-             entry.fits_on.end();
+  const ModelEntry* entry = catalog_.find(model);
+  if (entry == nullptr || !entry->spec) return false;
+  const auto& devices = entry->fits_on;
+  return entry->spec->weights == resident.weights &&
+         std::find(devices.begin(), devices.end(), resident.device) != devices.end();
+}
+
+bool Core::State::settle_removed() {
+  bool changed = false;
+  std::vector<ModelId> gone;
+  for (auto& [id, entry] : catalog_.all()) {
+    if (!entry.removed || leases_.count_of_model(id) != 0) continue;
+    bool there = false;
+    if (entry.spec && catalog_.sharers(entry.spec->weights).size() == 1) {
+      for (auto& [resident_id, resident] : residency_.all()) {
+        if (resident.weights != entry.spec->weights) continue;
+        there = true;
+        if (resident.state != Resident::State::ready || !resident.idle()) continue;
+        start_unload(resident);
+        changed = true;
+      }
+    }
+    if (!there) gone.push_back(id);
+  }
+  for (const ModelId id : gone) {
+    history_.forget(id);
+    catalog_.remove(id);
+  }
+  return changed || !gone.empty();
 }
 
 void Core::State::start_unload(Resident& resident) {
   residency_.start_unloading(now_, resident);
+  happened(Happened::Type::unloading, resident.model, resident.device, resident.bytes());
   emit(Unload{resident.device, resident.id});
 }
 
 void Core::State::remove_resident(ResidentId id) {
   const WeightsId weights = residency_.find(id)->weights;
+  release_image(*residency_.find(id));
   residency_.remove(id);
   bool adopted = false;
   for (auto& [model, entry] : catalog_.all()) {
@@ -74,7 +115,9 @@ void Core::State::remove_resident(ResidentId id) {
 }
 
 void Core::State::keep_by_policy(Resident& resident, ModelId model) {
-  const AutoUnload& policy = catalog_.find(model)->spec->auto_unload;
+  const ModelEntry* entry = catalog_.find(model);
+  if (entry == nullptr || !entry->spec || entry->removed) return;
+  const AutoUnload& policy = entry->spec->auto_unload;
   switch (policy.kind) {
     case AutoUnload::Kind::at_last_release:
       break;
@@ -114,21 +157,28 @@ void Core::State::drive_engine(Device& device) {
 void Core::State::start_loads(Device& device) {
   for (auto& [id, resident] : residency_.all()) {
     if (resident.device != device.spec.id || resident.state != Resident::State::planned) continue;
-    const bool room = residency_.ledger(resident.device).has_room(resident.need.total());
+    const bool room = residency_.ledger(resident.device).has_room(resident.bytes());
     if (!room && !mutated(Mutation::exceed_budget)) continue;
-    residency_.start_loading(now_, resident);
-    for (auto& [model, entry] : catalog_.all()) {
-      if (entry.spec && entry.spec->weights == resident.weights) entry.error.clear();
-    }
-    emit(Load{resident.device, id, resident.weights, resident.model, resident.need,
-              resident.context_tokens});
+    if (!device.fresh && !mutated(Mutation::skip_reading)) return want_reading(device);
+    start_load(resident);
   }
+}
+
+void Core::State::start_load(Resident& resident) {
+  residency_.start_loading(now_, resident);
+  for (const ModelId model : catalog_.sharers(resident.weights))
+    catalog_.find(model)->error.clear();
+  resident.image = image_for(resident);
+  happened(Happened::Type::loading, resident.model, resident.device, resident.bytes(), Time{0},
+           resident.image == HostImage::use ? "from the host cache" : "from its files");
+  emit(Load{resident.device, resident.id, resident.weights, resident.model, resident.need,
+            resident.context_tokens, resident.image});
 }
 
 void Core::State::stop_if_idle(Device& device) {
   const Ledger& ledger = residency_.ledger(device.spec.id);
   EngineState& engine = device.engine;
-  if (ledger.used_bytes() != ledger.residual_bytes()) {
+  if (ledger.used_bytes() != ledger.residual_bytes() || fills_on(device.spec.id)) {
     engine.idle_since.reset();
     return;
   }

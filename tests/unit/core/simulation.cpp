@@ -17,9 +17,11 @@ constexpr Bytes kMiB = Bytes{1} << 20;
 constexpr std::size_t kMaxSessions = 12;
 constexpr std::array kNames{"open",          "close", "acquire", "cancel",   "release",
                             "release_stale", "use",   "end_use", "answer",   "lose",
-                            "progress",      "late",  "advance", "set_model"};
+                            "progress",      "late",  "advance", "set_model", "remove_model",
+                            "prefetch",      "unload", "pin", "yield", "unyield", "revoke", "drain",
+                            "foreign", "pressure", "lose_image"};
 // How often each kind occurs, in the order of the kinds.
-constexpr std::array kWeights{6, 2, 24, 3, 16, 1, 6, 5, 40, 2, 3, 2, 12, 1};
+constexpr std::array kWeights{6, 2, 24, 3, 16, 1, 10, 8, 60, 2, 3, 2, 14, 2, 1, 4, 1, 2, 1, 1, 1, 1, 3, 1, 1};
 
 std::vector<std::string> lines(const Snapshot& state) {
   std::vector<std::string> all;
@@ -48,6 +50,7 @@ std::vector<std::string> lines(const Snapshot& state) {
 class Run {
  public:
   explicit Run(std::uint64_t seed) : random_(seed), world_(config()) {
+    world_.read_by_hand();
     const std::size_t devices = pick(3) == 0 ? 2 + pick(2) : 1;
     for (std::size_t i = 0; i < devices; ++i) {
       devices_.push_back(world_.device((300 + 100 * pick(8)) * kMiB, 50 * kMiB));
@@ -98,18 +101,74 @@ class Run {
         return world_.advance(Time{op.a % 4 == 0 ? op.b % 5000 : op.b % 100});
       case Kind::set_model: {
         const ModelSpec& spec = specs_[op.a % specs_.size()];
-        if (op.b % 2 == 0) return world_.feed(world_.core().set_model(world_.now(), spec));
+        if (op.b % 2 == 0) return world_.set_model(spec);
         return world_.feed(
             world_.core().set_model_bad(world_.now(), spec.id, spec.name, "torn file"));
       }
+      case Kind::remove_model:
+        return world_.remove_model(specs_[op.a % specs_.size()].id);
+      default:
+        return administer(op);
     }
+  }
+
+  // What administrators, other programs and the machine do.
+  void administer(const Operation& op) {
+    const ModelId model = specs_[op.b % specs_.size()].id;
+    const DeviceId device = devices_[op.b % devices_.size()];
+    switch (op.kind) {
+      case Kind::prefetch:
+        if (const auto session = pick_session(op.a)) world_.prefetch(*session, {model});
+        return;
+      case Kind::unload:
+        if (!world_.sessions().empty()) world_.unload(model, op.a % 3 == 0);
+        return;
+      case Kind::pin:
+        return world_.pin(model, op.a % 3 == 0);
+      case Kind::yield:
+        if (const auto session = pick_session(op.a)) yield(*session, device, op);
+        return;
+      case Kind::unyield:
+        if (!world_.yields().empty()) world_.unyield(nth(world_.yields(), op.a)->first);
+        return;
+      case Kind::revoke:
+        if (!world_.leases().empty()) world_.revoke(nth(world_.leases(), op.a)->first);
+        return;
+      case Kind::drain:
+        return world_.drain_device(device, op.a % 4 == 0);
+      case Kind::foreign:
+        return world_.set_foreign(device, op.a % 2 == 0 ? 0 : (op.c % 500) * kMiB);
+      case Kind::pressure:
+        return world_.host_pressure((op.a % 400) * kMiB);
+      case Kind::lose_image:
+        return lose_image(op);
+      default:
+        return;
+    }
+  }
+
+  void yield(SessionId session, DeviceId device, const Operation& op) {
+    std::optional<Time> duration;
+    if (op.c % 3 != 0) duration = Time{op.c % 4000};
+    world_.yield(session, device, (op.c % 700) * kMiB, duration, Time{op.a % 5000});
+  }
+
+  void lose_image(const Operation& op) {
+    if (world_.images().empty()) return;
+    const auto& [weights, image] = *nth(world_.images(), op.a);
+    if (image.complete) world_.lose_image(weights);
   }
 
   World& world() { return world_; }
 
  private:
-  static CoreConfig config() {
+  // Every third seed has a host cache, limits, holds.
+  CoreConfig config() {
     CoreConfig config;
+    config.min_residency = Time{pick(2) * 1500};
+    if (pick(3) == 0) config.max_leases_per_user = 3;
+    if (pick(4) == 0) config.max_hold = Time{2000};
+    if (pick(2) == 0) config.host_cache_bytes = (200 + pick(600)) * kMiB;
     config.max_wait = std::chrono::seconds(20);
     config.engine_grace = std::chrono::seconds(3);
     config.residual_threshold_bytes = 8 * kMiB;
@@ -136,6 +195,9 @@ class Run {
     spec.memory_cap_bytes = pick(8) == 0 ? 400 * kMiB : 0;
     spec.auto_unload.kind = static_cast<AutoUnload::Kind>(pick(3));
     spec.auto_unload.after = Time{100 + pick(3000)};
+    spec.idle_grace.reset();
+    if (pick(10) != 0) spec.idle_grace = Time{pick(3) * 1000};
+    spec.preload = pick(12) == 0;
     spec.id = world_.model(spec);
     if (!shared) spec.weights = WeightsId{1000 + spec.id.value};
     spec.name = "model" + std::to_string(spec.id.value);
@@ -165,6 +227,7 @@ class Run {
     if (wait >= 0) wish.wait = Time{wait};
     wish.context_tokens = op.c % 5 == 0 ? 100 : 0;
     wish.only_if_ready = op.c % 17 == 0;
+    wish.wait_foreign = op.c % 9 == 0;
     world_.acquire(*session, std::move(models), wish);
   }
 
@@ -184,10 +247,16 @@ class Run {
     const World::Job job = world_.jobs()[index];
     const std::uint32_t luck = op.b % 100;
     if (job.kind == World::Job::Kind::load && luck < 6) return world_.fail_load(index, luck < 2);
+    if (job.kind == World::Job::Kind::load && luck < 12) {
+      const Bytes surplus = luck < 8 ? (op.c % 20) * kMiB : 0;
+      return world_.load_with(index, surplus, luck % 2 == 0);
+    }
+    if (job.kind == World::Job::Kind::read && luck < 5) return world_.fail_read(index);
+    if (job.kind == World::Job::Kind::fill && luck < 20) return world_.fail_fill(index);
     if (job.kind == World::Job::Kind::unload && luck < 5) {
       return world_.unload_with_residual(index, (op.c % 40) * kMiB);
     }
-    if (luck == 99) return world_.lose(job.device, Time{op.c % 500});
+    if (luck == 99 && world_.engine_alive(job.device)) return world_.lose(job.device, Time{op.c % 500});
     world_.answer(index);
   }
 

@@ -24,7 +24,18 @@ struct Operation {
     progress,
     late,
     advance,
-    set_model
+    set_model,
+    remove_model,
+    prefetch,
+    unload,
+    pin,
+    yield,
+    unyield,
+    revoke,
+    drain,
+    foreign,
+    pressure,
+    lose_image
   };
   Kind kind = Kind::advance;
   std::uint32_t a = 0, b = 0, c = 0;

@@ -17,15 +17,19 @@ namespace gpumodel::test {
 struct Violation : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+inline void check(bool holds, const std::string& rule) {
+  if (!holds) throw Violation(rule);
+}
 
 class World {
  public:
   // What an engine has been told to do and has not answered.
   struct Job {
-    enum class Kind { start, stop, load, unload };
+    enum class Kind { start, stop, load, unload, read, fill };
     Kind kind = Kind::start;
     core::DeviceId device;
     core::ResidentId resident;
+    core::WeightsId weights;
   };
   struct Resident {
     enum class State { loading, ready, unloading };
@@ -34,9 +38,12 @@ class World {
     core::Need need;
     State state = State::loading;
     bool cancelled = false;
+    core::HostImage image = core::HostImage::none;
+    core::Time ready_since{0};
+    std::set<core::SessionId> users;  // since it became ready
   };
   struct Request {
-    enum class Kind { acquire, release, use };
+    enum class Kind { acquire, release, use, yield, other };
     Kind kind = Kind::acquire;
     core::SessionId session;
     std::vector<core::ModelId> models;
@@ -44,14 +51,30 @@ class World {
     std::optional<core::Time> deadline;  // while it has only been queued
     bool queued = true;
     int overtaken = 0;
+    bool wait_foreign = false;
   };
   struct Lease {
     core::SessionId session;
     core::GrantedLease granted;
     bool bound = true;
+    core::Time idle_since{0};
+    core::Time since{0};
   };
   struct Model {
     core::ModelSpec spec;
+    bool pinned = false;
+    bool removed = false;
+  };
+  struct Image {
+    core::Bytes bytes = 0;
+    bool complete = false;
+    bool torn = false;  // to be dropped before the event is over
+    int users = 0;
+  };
+  struct Yield {
+    core::YieldId id;
+    core::YieldRequest wish;
+    std::optional<core::Time> until;
   };
 
   explicit World(const core::CoreConfig& config = {});
@@ -67,6 +90,7 @@ class World {
     std::optional<core::Time> wait = std::nullopt;
     std::uint32_t context_tokens = 0;
     bool only_if_ready = false;
+    bool wait_foreign = false;
   };
   core::RequestId acquire(core::SessionId session, std::vector<core::ModelId> models, Wish wish);
   core::RequestId acquire(core::SessionId session, std::vector<core::ModelId> models) {
@@ -78,6 +102,31 @@ class World {
   core::RequestId use(core::LeaseId lease);
   void use_ended(core::RequestId request);
   void close(core::SessionId session);
+  core::RequestId prefetch(core::SessionId session, std::vector<core::ModelId> models);
+
+  // ---- administrators
+  core::RequestId unload(core::ModelId model, bool force);
+  void pin(core::ModelId model, bool on);
+  core::RequestId yield(core::SessionId session, core::DeviceId device, core::Bytes bytes,
+                        std::optional<core::Time> duration = std::nullopt,
+                        std::optional<core::Time> wait = std::nullopt);
+  void unyield(core::YieldId yield);
+  void revoke(core::LeaseId lease);
+  void drain_device(core::DeviceId device, bool on);
+  void remove_model(core::ModelId model);
+  void set_model(const core::ModelSpec& spec);
+
+  // ---- memory
+  // What other programs hold from now on; the core knows when it reads it.
+  void set_foreign(core::DeviceId device, core::Bytes bytes) { engines_.at(device).foreign = bytes; }
+  // Reads are jobs, to be answered like the others.
+  void read_by_hand() { read_at_once_ = false; }
+  void fail_read(std::size_t job);
+  void host_pressure(core::Bytes bytes);
+  void lose_image(core::WeightsId weights);
+  // A load that takes more than it was expected to, or that did not fill its image.
+  void load_with(std::size_t job, core::Bytes surplus, bool image_complete);
+  void fail_fill(std::size_t job);
 
   // ---- engines
   void answer(std::size_t job);  // as asked for
@@ -97,6 +146,8 @@ class World {
   const core::Released* released(core::RequestId request) const;
   const core::Refused* refused(core::RequestId request) const;
   const core::Usable* usable(core::RequestId request) const;
+  const core::Prefetched* prefetched(core::RequestId request) const;
+  const core::Yielded* yielded(core::RequestId request) const;
   bool open(core::RequestId request) const { return requests_.count(request) != 0; }
   core::LeaseId lease_of(core::RequestId request, std::size_t which = 0) const;
   core::ModelRow row(core::ModelId model) const;
@@ -113,6 +164,10 @@ class World {
   const std::map<core::ResidentId, Resident>& residents() const { return residents_; }
   const std::map<core::RequestId, core::LeaseId>& uses() const { return uses_; }
   const std::map<core::SessionId, std::uint32_t>& sessions() const { return sessions_; }
+  const std::map<core::WeightsId, Image>& images() const { return images_; }
+  const std::map<core::YieldId, Yield>& yields() const { return yields_; }
+  const std::vector<core::Happened>& history() const { return history_; }
+  bool suspended(core::LeaseId lease) const { return !leases_.at(lease).bound; }
   const std::vector<core::Progress>& told() const { return told_; }
   const core::Effects& last_effects() const { return last_; }
   std::uint64_t events() const { return events_; }
@@ -125,6 +180,12 @@ class World {
  private:
   struct Engine {
     core::Bytes budget = 0;
+    core::Bytes capacity = 0;
+    core::Bytes foreign = 0;        // now
+    core::Bytes known_foreign = 0;  // as last read
+    bool reading = false;
+    bool fresh = false;             // read in this event
+    bool draining = false;
     enum class Phase { stopped, starting, running, stopping, failed };
     Phase phase = Phase::stopped;
     bool backoff = false;
@@ -143,15 +204,37 @@ class World {
   void on(const core::Progress& effect);
   void on(const core::LeaseEnded& effect);
   void on(const core::WakeAt& effect);
-  void on(const auto&) {}
+  void on(const core::FillImage& effect);
+  void on(const core::CancelFill& effect);
+  void on(const core::DropImage& effect);
+  void on(const core::ReadMemory& effect);
+  void on(const core::Suspended& effect);
+  void on(const core::Resumed& effect);
+  void on(const core::Prefetched& effect);
+  void on(const core::Yielded& effect);
+  void on(const core::Happened& effect);
   void check_lease(const core::GrantedLease& lease) const;
   void answered(core::RequestId request);
   void moved_on(core::RequestId request);
   void check_books();
   void check_order();
   void remember_what_comes();
+  void end_administration();
   void check_loads_are_wanted() const;
   void check_progress_is_possible() const;
+  void check_head_is_served() const;
+  void check_images() const;
+  void check_yields() const;
+  bool blocked(core::SessionId session) const;
+  bool may_suspend(const Lease& lease) const;
+  bool may_evict(core::ResidentId id) const;
+  bool past_residency(const Resident& resident) const;
+  bool pinned(core::WeightsId weights) const;
+  bool undisturbed_memory() const;
+  bool undisturbed() const { return jobs_.empty() && undisturbed_memory(); }
+  core::Bytes need_at_most(core::WeightsId weights) const;
+  core::RequestId open_request(Request::Kind kind, core::SessionId session);
+  void unmap(Resident& resident);
   void take_job(std::size_t job, Job::Kind kind);
   bool wants(const Request& request, core::WeightsId weights) const;
 
@@ -169,9 +252,21 @@ class World {
   std::map<core::RequestId, Request> requests_;
   std::map<core::RequestId, core::LeaseId> uses_;
   std::map<core::RequestId, core::Effect> answers_;
+  std::map<core::RequestId, std::uint32_t> uid_of_;
   std::vector<core::RequestId> moved_on_;    // in this event: from queued to admitted
   std::set<core::RequestId> started_fresh_;  // of these, with weights that were not coming before
   std::set<core::WeightsId> coming_;         // at the end of the last event: there, or admitted
+  std::map<core::WeightsId, Image> images_;
+  std::map<core::WeightsId, core::Bytes> surplus_;
+  std::map<core::YieldId, Yield> yields_;
+  std::map<core::RequestId, core::YieldRequest> yield_wishes_;
+  std::map<core::SessionId, std::map<core::ModelId, core::Time>> wishes_;
+  std::set<core::LeaseId> lost_;     // their engine was lost in this event
+  std::set<core::LeaseId> revoked_;  // by the test, in this event
+  std::optional<core::ResidentId> evicting_;
+  bool read_at_once_ = true;
+  std::optional<core::ModelId> forced_;  // unloaded by force in this event
+  std::vector<core::Happened> history_;
   std::vector<core::Progress> told_;
   std::vector<Job> jobs_;
   core::Effects last_;
