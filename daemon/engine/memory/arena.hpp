@@ -66,6 +66,7 @@ class Arena {
 
  private:
   void map(Budget& budget, const std::string& name, int image);
+  void collapse_blocks(std::uint64_t begin, std::uint64_t end) const noexcept;
   void destroy() noexcept;
 
   Reservation reservation_;
@@ -73,6 +74,7 @@ class Arena {
   std::uint64_t mapping_bytes_ = 0;
   std::byte* data_ = nullptr;
   std::uint64_t bytes_ = 0;
+  bool is_image_ = false;
   bool is_writable_ = true;
   bool released_ = false;
 };

@@ -1,5 +1,6 @@
 #include "engine/memory/arena.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <fstream>
 #include <optional>
 #include <sstream>
+#include <system_error>
 
 #include "engine/memory/process.hpp"
 
@@ -33,6 +35,12 @@ std::optional<std::uint64_t> smaps_resident(const void* address) {
 
 bool is_mapped(const std::byte* address, std::uint64_t bytes) {
   return ::msync(const_cast<std::byte*>(address), bytes, MS_ASYNC) == 0;
+}
+
+gpumodel::os::Fd make_image(std::uint64_t bytes) {
+  gpumodel::os::Fd fd(::memfd_create("image", MFD_CLOEXEC));
+  BOOST_REQUIRE(::ftruncate(fd.get(), static_cast<off_t>(bytes)) == 0);
+  return fd;
 }
 
 }  // namespace
@@ -133,6 +141,52 @@ BOOST_AUTO_TEST_CASE(an_empty_arena_is_allowed) {
   memory::Arena arena(budget, "empty", 0);
   BOOST_TEST(arena.resident_bytes() == 0u);
   BOOST_TEST(arena.release().expected_bytes == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(an_image_is_shared_and_stays_when_it_is_released) {
+  constexpr std::uint64_t kBytes = 5 * kMiB + 4096;  // huge pages, and small ones after them
+  memory::Budget budget(100 * kMiB);
+  const gpumodel::os::Fd fd = make_image(kBytes);
+  memory::Arena writer(budget, "writer", kBytes, fd, memory::Arena::Access::read_write);
+  BOOST_TEST(budget.used_bytes() == kBytes);
+  writer.populate(0, kBytes);
+  BOOST_TEST(writer.resident_bytes() == kBytes);
+  BOOST_TEST(smaps_resident(writer.data()).value_or(0) == kBytes);
+  std::memset(writer.data(), 7, kBytes);
+
+  memory::Arena reader(budget, "reader", kBytes, fd, memory::Arena::Access::read_only);
+  BOOST_TEST(reader.resident_bytes() == 0u);  // though every page of the file is in memory
+  reader.populate(0, kBytes);
+  BOOST_TEST(reader.resident_bytes() == kBytes);
+  BOOST_TEST((reader.data()[kBytes - 1] == std::byte{7}));
+
+  const memory::UnloadMeasure measure = writer.release();
+  BOOST_TEST(measure.expected_bytes == kBytes);
+  BOOST_TEST(measure.freed_bytes == kBytes);
+  BOOST_TEST(measure.residual_bytes == 0u);
+  BOOST_TEST((reader.data()[0] == std::byte{7}));
+  BOOST_TEST(budget.used_bytes() == kBytes);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_read_only_cannot_be_written) {
+  memory::Budget budget(100 * kMiB);
+  const gpumodel::os::Fd fd = make_image(kMiB);
+  memory::Arena arena(budget, "image", kMiB, fd, memory::Arena::Access::read_write);
+  const auto kernel_can_write = [&] { return ::pread(fd.get(), arena.data(), 1, 0) == 1; };
+  BOOST_TEST(kernel_can_write());
+  arena.make_read_only();
+  BOOST_TEST(!kernel_can_write());
+  memory::Arena mapped(budget, "image", kMiB, fd, memory::Arena::Access::read_only);
+  BOOST_TEST(::pread(fd.get(), mapped.data(), 1, 0) == -1);
+}
+
+BOOST_AUTO_TEST_CASE(an_image_that_cannot_be_mapped_is_an_error_and_reserves_nothing) {
+  memory::Budget budget(100 * kMiB);
+  const gpumodel::os::Fd unreadable(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  BOOST_CHECK_THROW(
+      memory::Arena(budget, "image", kMiB, unreadable, memory::Arena::Access::read_only),
+      std::system_error);
+  BOOST_TEST(budget.used_bytes() == 0u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
