@@ -42,7 +42,8 @@ int run_chat(const ChatCommand& command) {
     lease = acquire(client.get(), command.model, command.wait_ms);
   }
   if (terminal)
-    fmt::print(stderr, "{} is ready. Ctrl-C stops an answer, Ctrl-D ends the conversation.\n", command.model);
+    fmt::print(stderr, "{} is ready. Ctrl-C stops an answer, Ctrl-D ends the conversation.\n",
+               command.model);
 
   ordered_json messages = ordered_json::array();
   if (!command.system.empty())

@@ -27,13 +27,15 @@ Exit exit_for(gm_status status) {
 std::string protocol_name(gm_status status) {
   std::string name = gm_status_name(status);
   if (name.rfind("GM_E_", 0) == 0) name.erase(0, 5);
-  for (char& letter : name) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  for (char& letter : name)
+    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
   return name;
 }
 
 ordered_json protocol_error(gm_status status, const std::string& message) {
-  return {{"code", status},      {"name", protocol_name(status)}, {"message", message},
-          {"detail", nullptr},   {"retryable", false},            {"retry_after_ms", nullptr}};
+  return {{"code", status},     {"name", protocol_name(status)},
+          {"message", message}, {"detail", nullptr},
+          {"retryable", false}, {"retry_after_ms", nullptr}};
 }
 
 }  // namespace

@@ -12,6 +12,25 @@ std::string format_bytes(std::uint64_t bytes);
 // "850 ms", "2.4 s", "3 min", "2 h", "4 d".
 std::string format_ms(std::uint64_t ms);
 
+// Whether text on this descriptor may carry colours: a terminal, without $NO_COLOR (no-color.org)
+// and not TERM=dumb.
+bool wants_colour(int fd);
+
+enum class Tone { plain, title, good, warning, bad };
+// With `colour`: `text` in the escapes of its tone.
+std::string painted(Tone tone, const std::string& text, bool colour);
+// Control characters become "?": names and reasons come from other users.
+std::string tamed(std::string text);
+
+struct Cell {
+  std::string text;
+  Tone tone = Tone::plain;
+
+  Cell(std::string words) : text(std::move(words)) {}
+  Cell(const char* words) : text(words) {}
+  Cell(std::string words, Tone its_tone) : text(std::move(words)), tone(its_tone) {}
+};
+
 // Columns as wide as their widest cell, two spaces apart; no trailing blanks. Width is counted in
 // Unicode code points.
 class Table {
@@ -23,14 +42,14 @@ class Table {
   };
 
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
-  // As many cells as there are columns. Control characters become "?": names come from other users.
-  void add(std::vector<std::string> cells);
+  // As many cells as there are columns; they are tamed.
+  void add(std::vector<Cell> cells);
   bool empty() const { return rows_.empty(); }
-  std::string text() const;
+  std::string text(bool colour) const;
 
  private:
   std::vector<Column> columns_;
-  std::vector<std::vector<std::string>> rows_;
+  std::vector<std::vector<Cell>> rows_;
 };
 
 }  // namespace gpumodelctl

@@ -56,9 +56,12 @@ ordered_json to_json(const Generated& generated, const GenerateCommand& command)
   out["logprobs"] = command.logprobs ? ordered_json(generated.logprobs) : ordered_json();
   if (command.top_logprobs != 0) out["top_logprobs"] = top_json(generated, command.top_logprobs);
   out["finish"] = finish_name(result.finish);
-  out["usage"] = {{"prompt_tokens", result.prompt_tokens}, {"cached_tokens", result.cached_tokens},
-                  {"output_tokens", result.output_tokens}, {"queue_us", result.queue_us},
-                  {"first_token_us", result.first_token_us}, {"total_us", result.total_us},
+  out["usage"] = {{"prompt_tokens", result.prompt_tokens},
+                  {"cached_tokens", result.cached_tokens},
+                  {"output_tokens", result.output_tokens},
+                  {"queue_us", result.queue_us},
+                  {"first_token_us", result.first_token_us},
+                  {"total_us", result.total_us},
                   {"seed", result.seed}};
   return out;
 }
@@ -139,7 +142,9 @@ int run_generate(const GenerateCommand& command) {
   const Lease lease = acquire(client.get(), command.model, command.wait_ms);
   const Generated generated = generate(lease.get(), request, /*echo=*/!command.json);
   if (command.json) {
-    fmt::print("{}\n", to_json(generated, command).dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+    fmt::print(
+        "{}\n",
+        to_json(generated, command).dump(-1, ' ', false, ordered_json::error_handler_t::replace));
   } else {
     if (!generated.text.empty() && generated.text.back() != '\n') std::fputc('\n', stdout);
     if (command.logprobs) print_logprobs(generated);

@@ -9,7 +9,8 @@
 
 namespace gpumodelctl {
 
-// Sampling values as the command line gives them; those that were not given keep the library's default.
+// Sampling values as the command line gives them; those that were not given keep the library's
+// default.
 struct Sampling {
   std::int32_t max_tokens = -1;
   float temperature = -1;
@@ -34,8 +35,8 @@ struct Sampling {
 struct GenerateCommand {
   std::string socket;
   std::string model;
-  std::string prompt;         // used where has_prompt
-  bool has_prompt = false;    // else standard input, unless tokens or messages are given
+  std::string prompt;       // used where has_prompt
+  bool has_prompt = false;  // else standard input, unless tokens or messages are given
   std::vector<std::int32_t> tokens;
   std::string messages_file;
   int wait_ms = GM_WAIT_FOREVER;
@@ -68,8 +69,8 @@ struct Generated {
   bool interrupted = false;
 };
 
-// Runs one request to its end; writes text to stdout as it comes where `echo`. An interruption cancels the
-// generation on the daemon and still collects what came. Throws Failure.
+// Runs one request to its end; writes text to stdout as it comes where `echo`. An interruption
+// cancels the generation on the daemon and still collects what came. Throws Failure.
 Generated generate(gm_lease* lease, const gm_request& request, bool echo);
 
 }  // namespace gpumodelctl

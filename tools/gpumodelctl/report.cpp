@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "gpumodelctl/facts.hpp"
 #include "gpumodelctl/format.hpp"
 
 namespace gpumodelctl {
@@ -10,115 +11,187 @@ namespace {
 using nlohmann::ordered_json;
 using Align = Table::Align;
 
-const ordered_json& at(const ordered_json& map, const char* key) {
-  static const ordered_json none;
-  const auto found = map.is_object() ? map.find(key) : map.end();
-  return map.is_object() && found != map.end() ? *found : none;
+bool above_zero(const ordered_json& value) { return value.is_number() && value.get<double>() > 0; }
+
+Cell state(const ordered_json& row) {
+  const std::string name = words(at(row, "state"));
+  Tone tone = Tone::plain;
+  if (name == "ok" || name == "ready" || name == "held" || name == "running") tone = Tone::good;
+  if (name == "failed" || name == "backoff") tone = Tone::bad;
+  if (name == "suspended" || name == "resuming" || name == "loading" || name == "unloading" ||
+      name == "starting")
+    tone = Tone::warning;
+  return {name, tone};
 }
 
-std::string words(const ordered_json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  return value.is_null() ? "-" : value.dump();
-}
-
-std::string bytes(const ordered_json& value) {
-  return value.is_number() ? format_bytes(value.get<std::uint64_t>()) : "-";
-}
-
-std::string time(const ordered_json& value) {
-  return value.is_number() ? format_ms(value.get<std::uint64_t>()) : "-";
-}
-
-std::string joined(const ordered_json& names) {
-  std::string out;
-  for (const auto& name : names) out += (out.empty() ? "" : ", ") + words(name);
-  return out.empty() ? "-" : out;
+Cell device_state(const ordered_json& device) {
+  Cell cell = state(device);
+  if (at(device, "draining") == true) cell = {cell.text + ", draining", Tone::warning};
+  return cell;
 }
 
 std::string load_words(const ordered_json& load) {
-  return load.is_object() ? fmt::format("{} in {}", bytes(at(load, "bytes")), time(at(load, "ms"))) : "-";
+  return load.is_object() ? fmt::format("{} in {}", bytes(at(load, "bytes")), time(at(load, "ms")))
+                          : "-";
 }
 
-std::string unload_words(const ordered_json& unload) {
+Cell unload_words(const ordered_json& unload) {
   if (!unload.is_object()) return "-";
-  std::string out = fmt::format("{} in {}", bytes(at(unload, "freed_bytes")), time(at(unload, "ms")));
+  const std::string out =
+      fmt::format("{} in {}", bytes(at(unload, "freed_bytes")), time(at(unload, "ms")));
   const auto& residual = at(unload, "residual_bytes");
-  if (residual.is_number() && residual.get<std::uint64_t>() != 0)
-    out += fmt::format(", {} NOT BACK", bytes(residual));
-  return out;
+  if (!above_zero(residual)) return out;
+  return {fmt::format("{}, {} NOT BACK", out, bytes(residual)), Tone::bad};
 }
 
-std::string daemon_line(const ordered_json& daemon) {
+std::string daemon_line(const ordered_json& daemon, bool colour) {
   const auto& uptime = at(daemon, "uptime_s");
-  return fmt::format("gpumodeld {}, pid {}, up {}{}\n", words(at(daemon, "version")),
+  const bool draining = at(daemon, "draining") == true;
+  return fmt::format("gpumodeld {}, pid {}, up {}{}\n", tamed(words(at(daemon, "version"))),
                      words(at(daemon, "pid")),
                      uptime.is_number() ? format_ms(1000 * uptime.get<std::uint64_t>()) : "-",
-                     at(daemon, "draining") == true ? ", DRAINING: no new work" : "");
+                     draining ? painted(Tone::warning, ", DRAINING: no new work", colour) : "");
 }
 
-std::string devices_text(const ordered_json& devices) {
-  Table table({{"DEVICE"}, {"STATE"}, {"CAPACITY", Align::right}, {"USED", Align::right},
-               {"FREE", Align::right}, {"RESERVE", Align::right}, {"FOREIGN", Align::right},
-               {"ENGINE"}, {"PID", Align::right}, {"RESIDENT", Align::right}});
+std::string devices_text(const ordered_json& devices, bool colour) {
+  Table table({{"DEVICE"},
+               {"STATE"},
+               {"CAPACITY", Align::right},
+               {"USED", Align::right},
+               {"FREE", Align::right},
+               {"RESERVE", Align::right},
+               {"FOREIGN", Align::right},
+               {"YIELDED", Align::right},
+               {"ENGINE"},
+               {"PID", Align::right},
+               {"RESIDENT", Align::right},
+               {"RESTARTS", Align::right}});
   for (const auto& device : devices) {
     const auto& engine = at(device, "engine");
-    table.add({words(at(device, "name")), words(at(device, "state")),
-               bytes(at(device, "capacity_bytes")), bytes(at(device, "used_bytes")),
-               bytes(at(device, "free_bytes")), bytes(at(device, "reserve_bytes")),
-               bytes(at(device, "foreign_bytes")), words(at(engine, "state")),
-               words(at(engine, "pid")), bytes(at(engine, "resident_bytes"))});
+    table.add({words(at(device, "name")), device_state(device), bytes(at(device, "capacity_bytes")),
+               bytes(at(device, "used_bytes")), bytes(at(device, "free_bytes")),
+               bytes(at(device, "reserve_bytes")), bytes(at(device, "foreign_bytes")),
+               bytes(at(device, "yielded_bytes")), state(engine), words(at(engine, "pid")),
+               bytes(at(engine, "resident_bytes")), words(at(engine, "restarts"))});
   }
-  return table.empty() ? "No devices.\n" : table.text();
+  return table.empty() ? "No devices.\n" : table.text(colour);
 }
 
-std::string leases_text(const ordered_json& leases) {
-  Table table({{"LEASE", Align::right}, {"MODEL"}, {"STATE"}, {"USER"}, {"PID", Align::right},
-               {"PROGRAM"}, {"AGE", Align::right}, {"IDLE", Align::right}});
+std::string weights_text(const ordered_json& weights, bool colour) {
+  Table table({{"WEIGHTS", Align::right},
+               {"WHERE"},
+               {"DEVICE"},
+               {"TENSORS", Align::right},
+               {"KV", Align::right},
+               {"WORKSPACE", Align::right},
+               {"MODELS"}});
+  for (const auto& row : weights)
+    table.add({words(at(row, "id")), words(at(row, "residency")), words(at(row, "device")),
+               bytes(at(row, "tensor_bytes")), bytes(at(row, "kv_bytes")),
+               bytes(at(row, "workspace_bytes")), joined(at(row, "models"))});
+  return table.empty() ? "" : '\n' + table.text(colour);
+}
+
+std::string leases_text(const ordered_json& leases, bool colour) {
+  Table table({{"LEASE", Align::right},
+               {"MODEL"},
+               {"STATE"},
+               {"USER"},
+               {"PID", Align::right},
+               {"PROGRAM"},
+               {"AGE", Align::right},
+               {"IDLE", Align::right}});
   for (const auto& lease : leases)
-    table.add({words(at(lease, "id")), words(at(lease, "model")), words(at(lease, "state")),
+    table.add({words(at(lease, "id")), words(at(lease, "model")), state(lease),
                words(at(lease, "user")), words(at(lease, "pid")), words(at(lease, "app")),
                time(at(lease, "age_ms")), time(at(lease, "idle_ms"))});
-  return table.empty() ? "No leases.\n" : table.text();
+  return table.empty() ? "No leases.\n" : table.text(colour);
 }
 
-std::string queue_text(const ordered_json& queue) {
-  Table table({{"QUEUE", Align::right}, {"MODELS"}, {"USER"}, {"PID", Align::right},
-               {"WAITED", Align::right}, {"ETA", Align::right}, {"WAITS FOR"}});
+std::string queue_text(const ordered_json& queue, bool colour) {
+  Table table({{"QUEUE", Align::right},
+               {"MODELS"},
+               {"USER"},
+               {"PID", Align::right},
+               {"WAITED", Align::right},
+               {"ETA", Align::right},
+               {"WAITS FOR"}});
   for (const auto& row : queue)
     table.add({words(at(row, "position")), joined(at(row, "models")), words(at(row, "user")),
                words(at(row, "pid")), time(at(row, "waited_ms")), time(at(row, "eta_ms")),
                words(at(row, "reason"))});
-  return table.empty() ? "" : '\n' + table.text();
+  return table.empty() ? "" : '\n' + table.text(colour);
 }
 
-std::string model_errors(const ordered_json& models) {
+std::string yields_text(const ordered_json& yields, bool colour) {
+  Table table({{"YIELD", Align::right},
+               {"DEVICE"},
+               {"BYTES", Align::right},
+               {"USER"},
+               {"PID", Align::right},
+               {"UNTIL"}});
+  for (const auto& row : yields) {
+    const auto& until = at(row, "until_ms");
+    table.add({words(at(row, "id")), words(at(row, "device")), bytes(at(row, "bytes")),
+               words(at(row, "user")), words(at(row, "pid")),
+               until.is_null() ? "its program ends" : wall_time(until)});
+  }
+  return table.empty() ? "" : '\n' + table.text(colour);
+}
+
+std::string host_cache_line(const ordered_json& cache) {
+  if (!above_zero(at(cache, "capacity_bytes"))) return "";
+  return fmt::format("\nHost cache: {} of {} used\n", bytes(at(cache, "used_bytes")),
+                     bytes(at(cache, "capacity_bytes")));
+}
+
+std::string model_errors(const ordered_json& models, bool colour) {
   std::string out;
   for (const auto& model : models)
     if (const auto& error = at(model, "error"); error.is_object())
-      out += fmt::format("{}: {}\n", words(at(model, "name")), words(at(error, "message")));
+      out +=
+          painted(
+              Tone::bad,
+              tamed(fmt::format("{}: {}", words(at(model, "name")), words(at(error, "message")))),
+              colour) +
+          '\n';
   return out.empty() ? out : '\n' + out;
 }
 
 }  // namespace
 
-std::string models_text(const ordered_json& answer) {
-  Table table({{"MODEL"}, {"STATE"}, {"DEVICE"}, {"DTYPE"}, {"CONTEXT", Align::right},
-               {"NEEDS", Align::right}, {"LEASES", Align::right}, {"WAITING", Align::right},
-               {"LAST LOAD"}, {"LAST UNLOAD"}});
+std::string models_text(const ordered_json& answer, bool colour) {
+  Table table({{"MODEL"},
+               {"STATE"},
+               {"SINCE", Align::right},
+               {"DEVICE"},
+               {"DTYPE"},
+               {"CONTEXT", Align::right},
+               {"NEEDS", Align::right},
+               {"ADAPTER", Align::right},
+               {"LEASES", Align::right},
+               {"WAITING", Align::right},
+               {"LAST LOAD"},
+               {"LAST UNLOAD"},
+               {"PINNED"}});
   const auto& models = at(answer, "models");
   for (const auto& model : models)
-    table.add({words(at(model, "name")), words(at(model, "state")), words(at(model, "device")),
-               words(at(model, "dtype")), words(at(model, "context_tokens")),
-               bytes(at(model, "device_bytes")), words(at(model, "leases")),
+    table.add({words(at(model, "name")), state(model), time(at(model, "since_ms")),
+               words(at(model, "device")), words(at(model, "dtype")),
+               words(at(model, "context_tokens")), bytes(at(model, "device_bytes")),
+               bytes(at(model, "adapter_bytes")), words(at(model, "leases")),
                words(at(model, "waiting")), load_words(at(model, "load")),
-               unload_words(at(model, "unload"))});
-  return table.empty() ? "No models are configured.\n" : table.text() + model_errors(models);
+               unload_words(at(model, "unload")), at(model, "pinned") == true ? "yes" : ""});
+  return table.empty() ? "No models are configured.\n"
+                       : table.text(colour) + model_errors(models, colour);
 }
 
-std::string status_text(const ordered_json& status) {
-  return daemon_line(at(status, "daemon")) + '\n' + devices_text(at(status, "devices")) + '\n' +
-         models_text(status) + '\n' + leases_text(at(status, "leases")) +
-         queue_text(at(status, "queue"));
+std::string status_text(const ordered_json& status, bool colour) {
+  return daemon_line(at(status, "daemon"), colour) + '\n' +
+         devices_text(at(status, "devices"), colour) + host_cache_line(at(status, "host_cache")) +
+         yields_text(at(status, "yields"), colour) + '\n' + models_text(status, colour) +
+         weights_text(at(status, "weights"), colour) + '\n' +
+         leases_text(at(status, "leases"), colour) + queue_text(at(status, "queue"), colour);
 }
 
 }  // namespace gpumodelctl

@@ -7,7 +7,9 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "gpumodelctl/format.hpp"
 
@@ -20,7 +22,8 @@ void interrupt_client(int) {
   if (gm_client* client = interrupted_client.load()) gm_client_interrupt(client);
 }
 
-// Erases the line that it drew before, so that nothing of it stays when the work goes on.
+}  // namespace
+
 void show_progress(gm_client*, const gm_event* event, void*) {
   switch (event->type) {
     case GM_EVENT_QUEUED:
@@ -36,21 +39,32 @@ void show_progress(gm_client*, const gm_event* event, void*) {
   std::fflush(stderr);
 }
 
-}  // namespace
-
-Client connect(const std::string& socket) {
+Client connect(const std::string& socket, gm_event_fn on_event, void* user, int timeout_ms) {
   gm_client_options options = GM_CLIENT_OPTIONS_INIT;
   options.socket_path = socket.empty() ? nullptr : socket.c_str();
   options.app_name = "gpumodelctl";
-  if (isatty(STDERR_FILENO)) options.on_event = show_progress;
+  options.timeout_ms = timeout_ms;
+  options.on_event = on_event;
+  options.user = user;
   gm_client* client = nullptr;
   check(gm_client_open(&options, &client));
   return Client(client);
 }
 
+Client connect(const std::string& socket) {
+  return connect(socket, isatty(STDERR_FILENO) ? show_progress : nullptr, nullptr);
+}
+
+std::string socket_path(const std::string& socket) {
+  const char* const variable = std::getenv("GPUMODEL_SOCKET");
+  std::string path = socket;
+  if (path.empty())
+    path = variable != nullptr && variable[0] != '\0' ? variable : GM_DEFAULT_SOCKET;
+  return std::filesystem::absolute(path).string();
+}
+
 nlohmann::ordered_json call(gm_client* client, const char* method,
-                            const nlohmann::ordered_json& params) {
-  constexpr int kTimeoutMs = 60'000;
+                            const nlohmann::ordered_json& params, int timeout_ms) {
   std::string text;
   try {
     text = params.dump();
@@ -58,18 +72,29 @@ nlohmann::ordered_json call(gm_client* client, const char* method,
     throw usage_failure("the input is not valid UTF-8 text");
   }
   char* result = nullptr;
-  check(gm_call_json(client, method, text.c_str(), kTimeoutMs, &result));
+  check(gm_call_json(client, method, text.c_str(), timeout_ms, &result));
   return nlohmann::ordered_json::parse(Text(result).get());
 }
 
-Lease acquire(gm_client* client, const std::string& model, int wait_ms) {
+std::vector<Lease> acquire_all(gm_client* client, const std::vector<std::string>& models,
+                               int wait_ms, std::uint32_t flags) {
   gm_lease_options options = GM_LEASE_OPTIONS_INIT;
   options.wait_ms = wait_ms;
-  gm_lease* lease = nullptr;
-  const gm_status status = gm_lease_acquire(client, model.c_str(), &options, &lease);
+  options.flags = flags;
+  std::vector<const char*> names;
+  for (const std::string& model : models) names.push_back(model.c_str());
+  std::vector<gm_lease*> raw(models.size());
+  const gm_status status =
+      gm_lease_acquire_all(client, names.data(), names.size(), &options, raw.data());
   if (isatty(STDERR_FILENO)) fmt::print(stderr, "\r\033[K");
   check(status);
-  return Lease(lease);
+  std::vector<Lease> leases;
+  for (gm_lease* lease : raw) leases.emplace_back(lease);
+  return leases;
+}
+
+Lease acquire(gm_client* client, const std::string& model, int wait_ms) {
+  return std::move(acquire_all(client, {model}, wait_ms, 0).front());
 }
 
 void release(gm_lease* lease) { check(gm_lease_release(lease, GM_WAIT_FOREVER, nullptr)); }
@@ -91,10 +116,12 @@ InterruptGuard::~InterruptGuard() {
 std::string read_input(const std::string& path) {
   const bool standard = path == "-";
   std::FILE* file = standard ? stdin : std::fopen(path.c_str(), "rb");
-  if (file == nullptr) throw usage_failure(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
+  if (file == nullptr)
+    throw usage_failure(fmt::format("cannot open {}: {}", path, std::strerror(errno)));
   std::string text;
   char buffer[65536];
-  while (const std::size_t size = std::fread(buffer, 1, sizeof buffer, file)) text.append(buffer, size);
+  while (const std::size_t size = std::fread(buffer, 1, sizeof buffer, file))
+    text.append(buffer, size);
   const bool failed = std::ferror(file) != 0;
   if (!standard) std::fclose(file);
   if (failed) throw usage_failure(fmt::format("cannot read {}: {}", path, std::strerror(errno)));

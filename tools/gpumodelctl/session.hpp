@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "gpumodelctl/failure.hpp"
 
@@ -22,14 +23,30 @@ using Lease = std::unique_ptr<gm_lease, Closer>;
 using Stream = std::unique_ptr<gm_stream, Closer>;
 using Text = std::unique_ptr<char, Closer>;
 
-// Connects. `socket` empty: $GPUMODEL_SOCKET or the default. Where stderr is a terminal, waiting and
-// loading are shown there on one line.
+constexpr int kConnectMs = 5000;
+// For methods that answer at once.
+constexpr int kCallMs = 60'000;
+
+// Connects. `socket` empty: $GPUMODEL_SOCKET or the default. Where stderr is a terminal, waiting
+// and loading are shown there on one line.
 Client connect(const std::string& socket);
+// That: a line on stderr that the next one replaces, and acquire_all erases.
+void show_progress(gm_client* client, const gm_event* event, void* user);
+// The same, with a callback of the caller's own.
+Client connect(const std::string& socket, gm_event_fn on_event, void* user,
+               int timeout_ms = kConnectMs);
+
+// The path that connect() goes to, absolute.
+std::string socket_path(const std::string& socket);
 
 // Any method of the protocol. Throws Failure.
-nlohmann::ordered_json call(gm_client* client, const char* method, const nlohmann::ordered_json& params);
+nlohmann::ordered_json call(gm_client* client, const char* method,
+                            const nlohmann::ordered_json& params, int timeout_ms = kCallMs);
 
-// Waits `wait_ms` (GM_WAIT_FOREVER: as long as the daemon allows) for a lease on one model.
+// Waits `wait_ms` (GM_WAIT_FOREVER: as long as the daemon allows) for leases on all of the models;
+// `flags` are GM_LEASE_*.
+std::vector<Lease> acquire_all(gm_client* client, const std::vector<std::string>& models,
+                               int wait_ms, std::uint32_t flags);
 Lease acquire(gm_client* client, const std::string& model, int wait_ms);
 
 // Releases and waits for the daemon's word that the memory is back where it should be.

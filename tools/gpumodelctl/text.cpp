@@ -36,7 +36,8 @@ std::vector<std::int32_t> parse_tokens(const std::string& text) {
     }
     std::int32_t token = 0;
     const auto [next, error] = std::from_chars(at, end, token);
-    const bool separated = next == end || *next == ',' || *next == ' ' || *next == '\n' || *next == '\t';
+    const bool separated =
+        next == end || *next == ',' || *next == ' ' || *next == '\n' || *next == '\t';
     if (error != std::errc() || token < 0 || !separated)
       throw usage_failure(fmt::format("--tokens takes token ids such as 1,2,3, not \"{}\"", text));
     tokens.push_back(token);

@@ -1,5 +1,10 @@
 #include "gpumodelctl/format.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
 #include "support/testdata.hpp"
 
 using namespace gpumodelctl;
@@ -31,10 +36,41 @@ BOOST_AUTO_TEST_CASE(columns_are_aligned_and_foreign_names_are_tamed) {
   Table table({{"NAME"}, {"BYTES", Table::Align::right}, {"NOTE"}});
   table.add({"a", "1", ""});
   table.add({"\xc3\xa4\xc3\xb6", "12345678", "evil\x1b[2J"});
-  BOOST_TEST(table.text() ==
+  BOOST_TEST(table.text(false) ==
              "NAME     BYTES  NOTE\n"
              "a            1\n"
              "\xc3\xa4\xc3\xb6    12345678  evil?[2J\n");
+}
+
+BOOST_AUTO_TEST_CASE(colours_do_not_shift_columns) {
+  Table table({{"STATE"}, {"N", Table::Align::right}});
+  table.add({{"ok", Tone::good}, "1"});
+  table.add({{"failed", Tone::bad}, "22"});
+  BOOST_TEST(table.text(false) == "STATE    N\nok       1\nfailed  22\n");
+  std::string text = table.text(true);
+  BOOST_TEST(text.find("\033[32mok\033[0m") != std::string::npos);
+  for (std::size_t at; (at = text.find('\033')) != std::string::npos;)
+    text.erase(at, text.find('m', at) + 1 - at);
+  BOOST_TEST(text == table.text(false));
+}
+
+BOOST_AUTO_TEST_CASE(no_colour_without_a_terminal) {
+  int ends[2];
+  BOOST_REQUIRE(pipe(ends) == 0);
+  BOOST_TEST(!wants_colour(ends[1]));
+  close(ends[0]);
+  close(ends[1]);
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  BOOST_REQUIRE(terminal >= 0);
+  setenv("TERM", "xterm", 1);
+  unsetenv("NO_COLOR");
+  BOOST_TEST(wants_colour(terminal));
+  setenv("NO_COLOR", "1", 1);
+  BOOST_TEST(!wants_colour(terminal));
+  unsetenv("NO_COLOR");
+  setenv("TERM", "dumb", 1);
+  BOOST_TEST(!wants_colour(terminal));
+  close(terminal);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

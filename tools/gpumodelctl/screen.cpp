@@ -1,0 +1,96 @@
+#include "gpumodelctl/screen.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string_view>
+
+namespace gpumodelctl {
+namespace {
+
+// Another screen, no cursor, no wrapping; and back.
+constexpr std::string_view kEnter = "\033[?1049h\033[?25l\033[?7l";
+constexpr std::string_view kLeave = "\033[?7h\033[?25h\033[?1049l";
+
+bool write_all(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+std::size_t terminal_rows() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return 24;
+  return size.ws_row;
+}
+
+}  // namespace
+
+std::string frame(const std::string& text, std::size_t rows) {
+  std::string out = "\033[H";
+  std::string_view rest = text;
+  for (std::size_t row = 0; row < rows && !rest.empty(); ++row) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    if (row != 0) out += "\r\n";
+    out += rest.substr(0, end);
+    out += "\033[K";
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return out + "\033[J";
+}
+
+Screen::Screen(bool redraw) : redraws_(redraw && isatty(STDOUT_FILENO) != 0) {
+  signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an end, not a death
+  if (!redraws_) return;
+  if (tcgetattr(STDIN_FILENO, &before_) == 0) {
+    termios keys = before_;
+    keys.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+    raw_ = tcsetattr(STDIN_FILENO, TCSANOW, &keys) == 0;
+  }
+  write_all(kEnter);
+}
+
+Screen::~Screen() {
+  if (redraws_) write_all(kLeave);
+  if (raw_) tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  signal(SIGPIPE, SIG_DFL);
+}
+
+bool Screen::show(const std::string& text) {
+  return write_all(redraws_ ? frame(text, terminal_rows()) : text);
+}
+
+Screen::Woken Screen::wait(gm_client* client, std::chrono::milliseconds limit) {
+  const auto until = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (left.count() <= 0) return Woken::time;
+    // The library's own limit is short only where it owes the daemon something.
+    const int library_ms = gm_client_poll_timeout(client);
+    const int timeout_ms = static_cast<int>(std::min<std::int64_t>(left.count(), 3'600'000));
+    pollfd entries[] = {
+        {gm_client_fd(client), static_cast<short>(gm_client_poll_events(client)), 0},
+        {STDOUT_FILENO, 0, 0},
+        {raw_ ? STDIN_FILENO : -1, POLLIN, 0}};
+    const int count =
+        poll(entries, 3, library_ms >= 0 ? std::min(library_ms, timeout_ms) : timeout_ms);
+    if (count < 0 && errno != EINTR) return Woken::ended;
+    if (count < 0) continue;  // the signal has woken the client's descriptor
+    if ((entries[1].revents & (POLLERR | POLLHUP)) != 0) return Woken::ended;
+    char key = 0;
+    if (entries[2].revents != 0 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'))
+      return Woken::ended;
+    if (entries[0].revents != 0 || library_ms == 0) return Woken::client;
+  }
+}
+
+}  // namespace gpumodelctl

@@ -1,0 +1,193 @@
+#include "gpumodelctl/commands.hpp"
+#include "gpumodelctl/generate.hpp"
+#include "gpumodelctl/session.hpp"
+#include "gpumodelctl/text.hpp"
+
+namespace gpumodelctl {
+namespace {
+
+constexpr const char* kWaitHelp =
+    "queue at most this long for a lease; default: the daemon's max_wait";
+
+void add_sampling(CLI::App* command, Sampling& sampling) {
+  command
+      ->add_option("--max-tokens", sampling.max_tokens,
+                   "most tokens to generate; default: as many as the context allows")
+      ->type_name("N")
+      ->check(CLI::Range(1, INT32_MAX));
+  command->add_option("--temperature", sampling.temperature, "0: greedy; default: the model's own")
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 100.0));
+  command->add_option("--top-p", sampling.top_p, "nucleus, above 0 to 1")
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--top-k", sampling.top_k, "only the K likeliest; 0: all")
+      ->type_name("K")
+      ->check(CLI::Range(0, INT32_MAX));
+  command->add_option("--min-p", sampling.min_p, "least share of the likeliest token's probability")
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 1.0));
+  command
+      ->add_option("--repetition-penalty", sampling.repetition_penalty,
+                   "above 1 discourages repetition")
+      ->type_name("X")
+      ->check(CLI::Range(0.0, 100.0));
+  command->add_option("--presence-penalty", sampling.presence_penalty, "-2 to 2")
+      ->type_name("X")
+      ->check(CLI::Range(-2.0, 2.0));
+  command->add_option("--frequency-penalty", sampling.frequency_penalty, "-2 to 2")
+      ->type_name("X")
+      ->check(CLI::Range(-2.0, 2.0));
+  command->add_option("--seed", sampling.seed, "same seed, same text; default: a fresh one")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--stop", sampling.stop, "end before this text; may be given several times")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
+  command->add_flag("--ignore-eos", sampling.ignore_eos, "go on past the model's own end");
+  command
+      ->add_option("--deadline", sampling.deadline_ms,
+                   "end after MS milliseconds, waiting included")
+      ->type_name("MS");
+}
+
+Command generate_command(CLI::App& app, Common& common) {
+  CLI::App* command = add_command(
+      app, common, "generate",
+      "Lease a model, generate once, release it.\n"
+      "Without --prompt, --tokens and --messages the prompt is read from standard input.",
+      "  gpumodelctl generate concept --prompt \"Once upon a time\" --max-tokens 32\n"
+      "  gpumodelctl generate concept --messages chat.json --json\n");
+  auto options = std::make_shared<GenerateCommand>();
+  auto tokens = std::make_shared<std::string>();
+  auto wait = std::make_shared<double>(-1);
+  command->add_option("model", options->model, "a configured model's name")
+      ->required()
+      ->type_name("MODEL");
+  auto* source = command->add_option_group("input");
+  auto* prompt = source
+                     ->add_option("--prompt", options->prompt,
+                                  "text, with the special tokens that the tokenizer adds")
+                     ->type_name("TEXT");
+  source->add_option("--tokens", *tokens, "token ids, as they are")->type_name("1,2,3");
+  source
+      ->add_option("--messages", options->messages_file,
+                   "a file (- for standard input) with a JSON array of messages, or an object with "
+                   "`messages`, "
+                   "through the chat template")
+      ->type_name("FILE");
+  source->require_option(0, 1);
+  add_sampling(command, options->sampling);
+  add_wait(command, *wait, kWaitHelp);
+  command->add_flag("--logprobs", options->logprobs, "the log-probability of each token");
+  command
+      ->add_option("--top-logprobs", options->top_logprobs,
+                   "with --json: the N likeliest for each token")
+      ->type_name("N")
+      ->check(CLI::Range(0, 20));
+  return {command, [&common, options, tokens, wait, prompt] {
+            options->socket = common.socket;
+            options->json = common.json;
+            options->has_prompt = prompt->count() != 0;
+            if (!tokens->empty()) options->tokens = parse_tokens(*tokens);
+            options->wait_ms = wait_ms(*wait);
+            return run_generate(*options);
+          }};
+}
+
+Command chat_command(CLI::App& app, Common& common) {
+  CLI::App* command = add_command(app, common, "chat", "A conversation on the terminal",
+                                  "  gpumodelctl chat concept --system \"Answer in one line.\"\n",
+                                  /*with_json=*/false);
+  auto options = std::make_shared<ChatCommand>();
+  auto wait = std::make_shared<double>(-1);
+  command->add_option("model", options->model, "a configured model's name")
+      ->required()
+      ->type_name("MODEL");
+  command->add_option("--system", options->system, "the system message")->type_name("TEXT");
+  add_sampling(command, options->sampling);
+  add_wait(command, *wait, kWaitHelp);
+  return {command, [&common, options, wait] {
+            options->socket = common.socket;
+            options->wait_ms = wait_ms(*wait);
+            return run_chat(*options);
+          }};
+}
+
+Command tokenize_command(CLI::App& app, Common& common) {
+  CLI::App* command =
+      add_command(app, common, "tokenize",
+                  "Text to token ids. Without TEXT and --file it is read from standard input.",
+                  "  gpumodelctl tokenize concept \"Hello\"\n");
+  struct Options {
+    std::string model, text, file = "-";
+    bool special = false;
+  };
+  auto options = std::make_shared<Options>();
+  command->add_option("model", options->model, "a configured model's name")
+      ->required()
+      ->type_name("MODEL");
+  auto* text = command->add_option("text", options->text, "the text")->type_name("TEXT");
+  command->add_option("--file", options->file, "a file with the text")
+      ->type_name("FILE")
+      ->excludes(text);
+  command->add_flag("--special", options->special,
+                    "add the special tokens that the tokenizer adds to a prompt");
+  return {command, [&common, options, text] {
+            return run_tokenize(common.socket, options->model,
+                                text->count() != 0 ? options->text : read_input(options->file),
+                                options->special, common.json);
+          }};
+}
+
+Command detokenize_command(CLI::App& app, Common& common) {
+  CLI::App* command = add_command(app, common, "detokenize", "Token ids to text",
+                                  "  gpumodelctl detokenize concept --tokens 19556,17\n");
+  struct Options {
+    std::string model, tokens;
+  };
+  auto options = std::make_shared<Options>();
+  command->add_option("model", options->model, "a configured model's name")
+      ->required()
+      ->type_name("MODEL");
+  command->add_option("--tokens", options->tokens, "token ids")->required()->type_name("1,2,3");
+  return {command, [&common, options] {
+            return run_detokenize(common.socket, options->model, parse_tokens(options->tokens),
+                                  common.json);
+          }};
+}
+
+Command render_command(CLI::App& app, Common& common) {
+  CLI::App* command = add_command(app, common, "render", "What a model is given for these messages",
+                                  "  gpumodelctl render concept messages.json\n");
+  struct Options {
+    std::string model, file;
+  };
+  auto options = std::make_shared<Options>();
+  command->add_option("model", options->model, "a configured model's name")
+      ->required()
+      ->type_name("MODEL");
+  command
+      ->add_option("file", options->file,
+                   "a JSON array of messages, or an object with `messages`, `tools`, "
+                   "`add_generation_prompt` and "
+                   "other template values; - for standard input")
+      ->required()
+      ->type_name("FILE");
+  return {command, [&common, options] {
+            return run_render(common.socket, options->model, read_input(options->file),
+                              common.json);
+          }};
+}
+
+}  // namespace
+
+void add_text_commands(CLI::App& app, Common& common, std::vector<Command>& out) {
+  out.push_back(generate_command(app, common));
+  out.push_back(chat_command(app, common));
+  out.push_back(tokenize_command(app, common));
+  out.push_back(detokenize_command(app, common));
+  out.push_back(render_command(app, common));
+}
+
+}  // namespace gpumodelctl
