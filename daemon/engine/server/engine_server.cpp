@@ -197,13 +197,15 @@ void EngineServer::generate(wire::EngineGenerateParams params, const ReplyPtr& r
   const auto arrived = Clock::now();
   wire::check(params.generation);
   const ModelUse model = models_.use(params.weights);
-  auto request = std::make_shared<GenerationRequest>(
+  const auto pending = std::make_shared<PendingGeneration>(
       GenerationRequest{std::move(params), reply, model, arrived});
-  workers_->submit(WorkerPool::Length::brief, [this, request, reply] {
+  steps_->watch(pending);
+  workers_->submit(WorkerPool::Length::brief, [this, pending] {
+    if (pending->is_claimed()) return;
     try {
-      steps_->submit(prepare(std::move(*request)));
+      steps_->submit(pending, prepare(pending->request()));
     } catch (...) {
-      reply->fail(to_wire_error(std::current_exception()));
+      if (pending->claim()) pending->request().reply->fail(to_wire_error(std::current_exception()));
     }
   });
 }

@@ -85,7 +85,7 @@ Clock::time_point GenerationRequest::deadline() const {
   return arrived + std::chrono::milliseconds(std::min(ms, kMostMs));
 }
 
-PreparedGeneration prepare(GenerationRequest request) {
+PreparedGeneration prepare(const GenerationRequest& request) {
   const wire::GenerationParams& params = request.params.generation;
   const ResidentModel& model = *request.model;
   std::vector<std::int32_t> prompt = model.text().prompt(params);
@@ -101,8 +101,7 @@ PreparedGeneration prepare(GenerationRequest request) {
     limits.max_tokens = std::min(limits.max_tokens, static_cast<std::uint64_t>(params.max_tokens));
   sample::SamplingParams sampling =
       sample::resolve(params, model.defaults(), model.config().vocab_size, fresh_seed());
-  return {std::move(request), std::move(prompt), std::move(sampling), std::move(limits),
-          prompt_tokens};
+  return {std::move(prompt), std::move(sampling), std::move(limits), prompt_tokens};
 }
 
 void answer_unstarted(const GenerationRequest& request, Finish finish) {
@@ -116,8 +115,8 @@ void answer_unstarted(const GenerationRequest& request, Finish finish) {
   request.reply->succeed(result);
 }
 
-Generation::Generation(PreparedGeneration prepared, kv::PagePool& pool)
-    : request_(std::move(prepared.request)),
+Generation::Generation(GenerationRequest request, PreparedGeneration prepared, kv::PagePool& pool)
+    : request_(std::move(request)),
       sampling_(std::move(prepared.sampling)),
       prompt_tokens_(prepared.prompt_tokens),
       sequence_(pool, request_.params.uid, std::move(prepared.prompt)),

@@ -1,6 +1,7 @@
 // One generate request, from its params to its answer.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -28,9 +29,25 @@ struct GenerationRequest {
   Clock::time_point deadline() const;
 };
 
+// A request from its arrival until it runs: a worker prepares it while the step thread watches for
+// its cancellation and its deadline. Whichever claims it first answers it, and nobody else.
+class PendingGeneration {
+ public:
+  explicit PendingGeneration(GenerationRequest request) : request_(std::move(request)) {}
+
+  const GenerationRequest& request() const { return request_; }
+  // True for the first who asks. Any thread.
+  bool claim() { return !is_claimed_.exchange(true); }
+  bool is_claimed() const { return is_claimed_; }
+
+ private:
+  const GenerationRequest request_;
+  std::atomic<bool> is_claimed_{false};
+};
+using PendingPtr = std::shared_ptr<PendingGeneration>;
+
 // What a worker makes of a request, so that the step thread sees tokens only.
 struct PreparedGeneration {
-  GenerationRequest request;
   std::vector<std::int32_t> prompt;
   sample::SamplingParams sampling;
   batch::OutputLimits limits;
@@ -39,7 +56,7 @@ struct PreparedGeneration {
 
 // Throws wire::Error: `bad_request` (an empty prompt, a token out of the vocabulary, what the
 // template or the tokenizer refuses), `prompt_too_long` with its detail.
-PreparedGeneration prepare(GenerationRequest request);
+PreparedGeneration prepare(const GenerationRequest& request);
 
 // Answers a request of which nothing was run.
 void answer_unstarted(const GenerationRequest& request, batch::Finish finish);
@@ -47,7 +64,7 @@ void answer_unstarted(const GenerationRequest& request, batch::Finish finish);
 // A generation in the step thread. Borrowed by the scheduler through its sequence.
 class Generation {
  public:
-  Generation(PreparedGeneration prepared, kv::PagePool& pool);
+  Generation(GenerationRequest request, PreparedGeneration prepared, kv::PagePool& pool);
 
   batch::Sequence& sequence() { return sequence_; }
   const sample::SamplingParams& sampling() const { return sampling_; }

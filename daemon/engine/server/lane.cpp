@@ -19,8 +19,8 @@ Lane::Lane(std::shared_ptr<ResidentModel> model, device::Backend& backend)
       sampler_(model_->known_tokens(), model_->unknown_tokens()),
       row_(static_cast<std::size_t>(model_->config().vocab_size)) {}
 
-void Lane::add(PreparedGeneration prepared) {
-  auto generation = std::make_unique<Generation>(std::move(prepared), pages_);
+void Lane::add(const GenerationRequest& request, PreparedGeneration prepared) {
+  auto generation = std::make_unique<Generation>(request, std::move(prepared), pages_);
   batch::Sequence& sequence = generation->sequence();
   generations_.emplace(&sequence, std::move(generation));
   scheduler_.add(sequence);

@@ -23,7 +23,7 @@ class Lane {
   const std::shared_ptr<ResidentModel>& model() const { return model_; }
   bool has_work() const { return !scheduler_.empty(); }
 
-  void add(PreparedGeneration prepared);
+  void add(const GenerationRequest& request, PreparedGeneration prepared);
   // Answers those that were cancelled or are late.
   void end_stopped(Clock::time_point now);
   void end_all(batch::Finish finish);

@@ -58,8 +58,8 @@ wire::MemoryResult memory(const wire::MemoryParams& params) {
                             .foreign_bytes = machine.foreign_bytes(params.capacity_bytes),
                             .holders = {}};
   for (const memory::MemoryHolder& holder : machine.holders)
-    result.holders.push_back({holder.pid, holder.uid, user_name(holder.uid),
-                              shown(holder.command), holder.resident_bytes});
+    result.holders.push_back({holder.pid, holder.uid, user_name(holder.uid), shown(holder.command),
+                              holder.resident_bytes});
   return result;
 }
 

@@ -65,29 +65,51 @@ void StepLoop::remove_model(std::uint64_t id, OnRemoved on_removed) {
       on_removed(nullptr);
       return;
     }
+    cancel_pending(id);
     found->second.lane->end_all(batch::Finish::cancelled);
     found->second.on_removed = on_removed;
   });
 }
 
-void StepLoop::submit(PreparedGeneration prepared) {
-  auto shared = std::make_shared<PreparedGeneration>(std::move(prepared));
-  push([this, shared] { admit(std::move(*shared)); });
+void StepLoop::watch(PendingPtr pending) {
+  push([this, pending = std::move(pending)] { pending_.push_back(pending); });
 }
 
-void StepLoop::admit(PreparedGeneration prepared) {
-  const GenerationRequest& request = prepared.request;
+void StepLoop::submit(PendingPtr pending, PreparedGeneration prepared) {
+  auto shared = std::make_shared<PreparedGeneration>(std::move(prepared));
+  push([this, pending = std::move(pending), shared] { admit(*pending, std::move(*shared)); });
+}
+
+void StepLoop::admit(PendingGeneration& pending, PreparedGeneration prepared) {
+  if (!pending.claim()) return;
+  const GenerationRequest& request = pending.request();
   const auto found = lanes_.find(request.params.weights);
   const bool is_going = found == lanes_.end() || found->second.on_removed != nullptr;
   if (is_going || request.reply->stop().stop_requested())
     return answer_unstarted(request, batch::Finish::cancelled);
   if (Clock::now() >= request.deadline()) return answer_unstarted(request, batch::Finish::deadline);
-  const ReplyPtr reply = request.reply;
   try {
-    found->second.lane->add(std::move(prepared));
+    found->second.lane->add(request, std::move(prepared));
   } catch (...) {
-    reply->fail(to_wire_error(std::current_exception()));
+    request.reply->fail(to_wire_error(std::current_exception()));
   }
+}
+
+void StepLoop::end_pending(Clock::time_point now) {
+  pending_.remove_if([&](const PendingPtr& pending) {
+    const GenerationRequest& request = pending->request();
+    const bool is_late = now >= request.deadline();
+    const bool is_over = is_late || request.reply->stop().stop_requested();
+    if (is_over && pending->claim())
+      answer_unstarted(request, is_late ? batch::Finish::deadline : batch::Finish::cancelled);
+    return pending->is_claimed();
+  });
+}
+
+void StepLoop::cancel_pending(std::uint64_t id) {
+  for (const PendingPtr& pending : pending_)
+    if (pending->request().params.weights == id && pending->claim())
+      answer_unstarted(pending->request(), batch::Finish::cancelled);
 }
 
 bool StepLoop::has_work() const {
@@ -100,6 +122,18 @@ bool StepLoop::is_removing() const {
                      [](const auto& entry) { return entry.second.on_removed != nullptr; });
 }
 
+void StepLoop::wait_for_work(std::unique_lock<std::mutex>& lock) {
+  const auto is_due = [&] { return stopping_ || is_notified_ || !jobs_.empty(); };
+  auto until = Clock::time_point::max();
+  for (const PendingPtr& pending : pending_) until = std::min(until, pending->request().deadline());
+  if (is_removing()) until = std::min(until, Clock::now() + kRemovalPoll);
+  if (until == Clock::time_point::max()) {
+    changed_.wait(lock, is_due);
+  } else {
+    changed_.wait_until(lock, until, is_due);
+  }
+}
+
 // Waits while there is nothing to do; false when the loop shall end.
 bool StepLoop::take_jobs() {
   is_stepping_ = has_work();
@@ -107,12 +141,7 @@ bool StepLoop::take_jobs() {
   std::deque<Job> jobs;
   {
     std::unique_lock lock(mutex_);
-    const auto is_due = [&] { return stopping_ || is_notified_ || !jobs_.empty(); };
-    if (may_wait && is_removing()) {
-      changed_.wait_for(lock, kRemovalPoll, is_due);
-    } else if (may_wait) {
-      changed_.wait(lock, is_due);
-    }
+    if (may_wait) wait_for_work(lock);
     if (stopping_) return false;
     is_notified_ = false;
     jobs.swap(jobs_);
@@ -157,6 +186,7 @@ void StepLoop::run() {
   std::string messages;
   while (take_jobs()) {
     const auto now = Clock::now();
+    end_pending(now);
     for (const auto& [id, entry] : lanes_) entry.lane->end_stopped(now);
     finish_removals();
     if (channel_.backlogged() && !channel_.wait_for_room(kBacklogPoll)) continue;

@@ -6,6 +6,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <list>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -15,9 +16,10 @@
 
 namespace gpumodel::engine::server {
 
-// Its loop: take what was handed over, end what was cancelled or is late, then one step of one
-// model, in turn among those that have work. While the broker leaves more than the channel's limit
-// unread, no step runs: generations pause, and the engine's memory stays bounded.
+// Its loop: take what was handed over, end what was cancelled or is late (also what workers still
+// prepare), then one step of one model, in turn among those that have work. While the broker leaves
+// more than the channel's limit unread, no step runs: generations pause, and the engine's memory
+// stays bounded.
 class StepLoop {
  public:
   // Called in the step thread: with null where the model can be stepped, else with the reason.
@@ -38,8 +40,12 @@ class StepLoop {
   void add_model(std::shared_ptr<ResidentModel> model, OnAdded on_added);
   // Ends the model's generations with `cancelled` first.
   void remove_model(std::uint64_t id, OnRemoved on_removed);
-  // One whose model is gone or going is answered with `cancelled`.
-  void submit(PreparedGeneration prepared);
+  // Answers it as soon as it is cancelled or late, until it is submitted or somebody else claims
+  // it.
+  void watch(PendingPtr pending);
+  // Runs it, unless it is answered already. One whose model is gone or going is answered with
+  // `cancelled`.
+  void submit(PendingPtr pending, PreparedGeneration prepared);
   // Something was cancelled.
   void notify();
   // Whether a generation runs now.
@@ -57,7 +63,10 @@ class StepLoop {
   bool take_jobs();
   bool has_work() const;
   bool is_removing() const;
-  void admit(PreparedGeneration prepared);
+  void admit(PendingGeneration& pending, PreparedGeneration prepared);
+  void wait_for_work(std::unique_lock<std::mutex>& lock);
+  void end_pending(Clock::time_point now);
+  void cancel_pending(std::uint64_t id);
   void finish_removals();
   Lane* next_lane();
 
@@ -73,6 +82,7 @@ class StepLoop {
 
   // Of the step thread.
   std::map<std::uint64_t, Entry> lanes_;
+  std::list<PendingPtr> pending_;
   std::uint64_t last_stepped_ = 0;
 
   std::thread thread_;
