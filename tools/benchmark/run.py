@@ -4,141 +4,23 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
 
-HERE = pathlib.Path(__file__).parent
-SUITES = ["decode", "prefill", "load", "lease", "memory"]
+import sharing
+from harness import MIB, Daemon, Peer, alternate, one_after_another, resident_bytes, say
+
+SUITES = ["decode", "prefill", "load", "lease", "memory", "switch", "clients"]
+# Each starts what it needs.
+ALONE = {"memory", "switch", "clients"}
 PROMPT = [1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411]
 DECODE_TOKENS = 128
 # Some processors make transformers very slow in bf16; fewer tokens give the same rate.
 TRANSFORMERS_DECODE_TOKENS = 24
 PREFILL_TOKENS = 512
-MIB = 1 << 20
-
-
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-class Daemon:
-    """gpumodeld with models `kept` (stays loaded) and `freed` (unloaded at each release)."""
-
-    def __init__(self, binaries, model):
-        self.binaries = binaries
-        self.folder = tempfile.TemporaryDirectory(prefix="gpumodel-bench.")
-        work = pathlib.Path(self.folder.name)
-        config = work / "gpumodeld.toml"
-        rows = ['[devices.cpu]\nmemory = "2 GiB"\n[limits]\nleases = 64\n']
-        for name, auto_unload in (("kept", "false"), ("freed", "true")):
-            # Folders of their own: models on the same files would share one load.
-            folder = work / name
-            try:
-                shutil.copytree(model, folder, copy_function=os.link)
-            except shutil.Error:
-                shutil.copytree(model, folder, dirs_exist_ok=True)
-            rows.append(f'[models.{name}]\npath = "{folder}"\nauto_unload = {auto_unload}\ncontext_tokens = 2048\n')
-        config.write_text("\n".join(rows))
-        self.environment = {**os.environ, "GPUMODEL_SOCKET": str(work / "api.sock")}
-        self.log = open(work / "log", "w+")
-        self.process = subprocess.Popen(
-            [binaries / "gpumodeld", "--config", config, "--socket", work / "api.sock"], stderr=self.log)
-        for _ in range(200):
-            if subprocess.run([binaries / "gpumodelctl", "models"], env=self.environment,
-                              capture_output=True).returncode == 0:
-                return
-            time.sleep(0.05)
-        self.log.seek(0)
-        sys.exit("bench: gpumodeld did not start:\n" + self.log.read())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait()
-        self.log.close()
-        self.folder.cleanup()
-
-    def run(self, program, *arguments):
-        done = subprocess.run([self.binaries / program, *map(str, arguments)], env=self.environment,
-                              capture_output=True, text=True)
-        if done.returncode != 0:
-            sys.exit(f"bench: {program} {arguments[0]} failed: {done.stdout}{done.stderr}")
-        return json.loads(done.stdout)
-
-    def ctl(self, *arguments):
-        return self.run("gpumodelctl", *arguments)
-
-    def exchange(self, *arguments):
-        return self.run("bench_exchange", *arguments)
-
-    def generate(self, model, tokens, count):
-        return self.ctl("generate", model, "--json", "--ignore-eos", "--temperature", 0, "--max-tokens", count,
-                        "--repetition-penalty", 1, "--tokens", ",".join(map(str, tokens)))["usage"]
-
-    def model_row(self, name):
-        return next(row for row in self.ctl("status", "--json")["models"] if row["name"] == name)
-
-    def engine(self):
-        return self.ctl("status", "--json")["devices"][0]["engine"]
-
-
-class Peer:
-    """A script that answers one command a line with one JSON object a line."""
-
-    def __init__(self, script, *arguments, path=None):
-        environment = dict(os.environ)
-        # Set on some machines to work round old OpenBLAS builds; they would slow the peers here.
-        for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
-            environment.pop(name, None)
-        if path:
-            environment["PYTHONPATH"] = str(path)
-        self.process = subprocess.Popen([sys.executable, HERE / script, *map(str, arguments)], env=environment,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait()
-
-    def ask(self, *words):
-        print(*words, file=self.process.stdin, flush=True)
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"bench: the peer {self.process.args[1]} died")
-        return json.loads(line)
 
 
 def transformers_peer(options):
     return Peer("peer_transformers.py", options.model, os.cpu_count())
-
-
-def summary(values):
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
-
-
-def alternate(rounds, contenders):
-    """One value of each contender a round, in turn; a warm-up round first. Medians by name."""
-    values = {name: [] for name in contenders}
-    for round_number in range(rounds + 1):
-        for name, measure in contenders.items():
-            value = measure()
-            if round_number > 0:
-                values[name].append(value)
-    return {name: summary(list_) for name, list_ in values.items()}
-
-
-def one_after_another(rounds, contenders):
-    """All values of a contender before the next one's; each one's first is left out. A virtual machine gives
-    memory that was free for seconds back to its host, and having it again takes longer than a small model's load."""
-    return {name: summary([measure() for _ in range(rounds + 1)][1:]) for name, measure in contenders.items()}
 
 
 def decode_speed(usage):
@@ -191,11 +73,6 @@ def bench_lease(daemon, options, _transformers, _llama):
     return daemon.exchange("kept", options.rounds)
 
 
-def resident_bytes(pid):
-    with open(f"/proc/{pid}/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def bench_memory(options):
     with Daemon(options.bin, options.model) as daemon:
         broker_idle = resident_bytes(daemon.process.pid)
@@ -207,7 +84,7 @@ def bench_memory(options):
         after = resident_bytes(daemon.engine()["pid"])
         unload = daemon.model_row("freed")["unload"]
     return {"broker_idle_bytes": broker_idle, "engine_before_bytes": before, "engine_after_bytes": after,
-            "unload": unload}
+            "unload": unload, "idle_clients": sharing.idle_clients(options)}
 
 
 def print_table(report):
@@ -230,6 +107,12 @@ def print_table(report):
         print("memory")
         print(f"  broker idle   {memory['broker_idle_bytes'] / MIB:8.1f} MiB")
         print(f"  engine kept   {kept / MIB:8.1f} MiB after its last release")
+        idle = memory["idle_clients"]
+        print(f"  idle client   {idle['bytes_per_client'] / 1024:8.1f} KiB of the broker each, {idle['clients']} connected")
+    if "switch" in report:
+        sharing.print_switch(report["switch"])
+    if "clients" in report:
+        sharing.print_clients(report["clients"])
 
 
 def print_first_load(results):
@@ -259,6 +142,8 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--llama", type=pathlib.Path, required=True)
+    parser.add_argument("--llama-server", type=pathlib.Path, required=True)
+    parser.add_argument("--redis-server", default="redis-server")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     # argparse of Python 3.11 holds an absent list against the choices, too.
@@ -270,20 +155,20 @@ def main():
     threads = os.cpu_count()
     with contextlib.ExitStack() as stack:
         daemon = transformers = llama = None
-        if set(suites) - {"memory"}:
+        if set(suites) - ALONE:
             daemon = stack.enter_context(Daemon(options.bin, options.model))
         if set(suites) & {"decode", "prefill", "load"}:
             transformers = stack.enter_context(transformers_peer(options))
             llama = stack.enter_context(Peer("peer_llama.py", options.llama / "SmolLM2-135M-Instruct-bf16.gguf",
                                              threads, path=options.llama))
-        for suite in suites:
-            if suite == "memory":
-                continue
+        for suite in (suite for suite in suites if suite not in ALONE):
             say(suite)
             report[suite] = globals()["bench_" + suite](daemon, options, transformers, llama)
-    if "memory" in suites:
-        say("memory")
-        report["memory"] = bench_memory(options)
+    for suite, measure in (("memory", bench_memory), ("switch", sharing.bench_switch),
+                           ("clients", sharing.bench_clients)):
+        if suite in suites:
+            say(suite)
+            report[suite] = measure(options)
     if options.json:
         print(json.dumps(report))
     else:
