@@ -79,20 +79,18 @@ Command yield_command(CLI::App& app, Common& common) {
 }
 
 Command prefetch_command(CLI::App& app, Common& common) {
-  CLI::App* command =
-      add_command(app, common, "prefetch",
-                  "Bring models near that will be wanted soon, where that evicts nobody: to the "
-                  "device, else to the host cache. They stay wanted for ten seconds, or as "
-                  "long as --hold says.",
-                  "  gpumodelctl prefetch relationship --hold 10\n");
+  CLI::App* command = add_command(
+      app, common, "prefetch",
+      "Bring models near that will be wanted soon, where that evicts nobody: to the "
+      "device, else to the host cache. They are wanted for ten seconds, and no longer than this "
+      "command runs: --hold.",
+      "  gpumodelctl prefetch relationship --hold 10\n");
   auto options = std::make_shared<PrefetchCommand>();
   auto hold = std::make_shared<double>(0);
   command->add_option("models", options->models, "configured models' names, at most 16")
       ->required()
       ->type_name("MODEL");
-  command
-      ->add_option("--hold", *hold,
-                   "stay connected for this long; the wish ends with the connection")
+  command->add_option("--hold", *hold, "run for this long after the daemon has answered (0)")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, 1e6));
   return {command, [&common, options, hold] {

@@ -89,7 +89,8 @@ Screen::Woken Screen::wait(gm_client* client, std::chrono::milliseconds limit) {
     char key = 0;
     if (entries[2].revents != 0 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'))
       return Woken::ended;
-    if (entries[0].revents != 0 || library_ms == 0) return Woken::client;
+    const bool library_waits = library_ms >= 0 && library_ms < timeout_ms;
+    if (entries[0].revents != 0 || (count == 0 && library_waits)) return Woken::client;
   }
 }
 
