@@ -166,6 +166,23 @@ BOOST_AUTO_TEST_CASE(ends_at_the_deadline) {
   BOOST_TEST(result.usage.total_us >= 400'000u);
 }
 
+BOOST_AUTO_TEST_CASE(cancels_and_deadlines_do_not_wait_for_the_prompt) {
+  Engine engine;
+  engine.load(1);
+  // Tokenising it takes far longer than either; then it is refused as too long.
+  std::string prompt;
+  while (prompt.size() < 12 * kMiB) prompt += "An unusually long prompt, 0123456789. ";
+  auto params = Engine::request(prompt, 1);
+  const std::uint32_t id = engine.begin(params);
+  engine.client->cancel(id);
+  BOOST_TEST(engine.end(id).finish == "cancelled");
+  params.generation.deadline_ms = 1;
+  BOOST_TEST(engine.generate(params).finish == "deadline");
+  const std::uint32_t last = engine.begin(Engine::request(prompt, 1));
+  engine.unload(1);
+  BOOST_TEST(engine.end(last).finish == "cancelled");
+}
+
 BOOST_AUTO_TEST_CASE(refuses_what_cannot_be_served_and_goes_on) {
   Engine engine;
   engine.load(1);
