@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "broker/near_names.hpp"
 
 namespace gpumodel::broker {
@@ -29,11 +31,12 @@ std::string shown(std::string_view text) {
 
 wire::Error no_model(const std::string& name, const std::deque<Model>& models) {
   std::vector<std::string_view> known;
-  for (const Model& model : models) known.push_back(model.config.name);
+  for (const Model& model : models)
+    if (!model.removed) known.push_back(model.config.name);
   NearDetail detail{near_names(name, known, kMostNearNames)};
   std::string remedy = "status lists the models that there are";
   if (!detail.near.empty()) remedy = fmt::format("did you mean {}?", fmt::join(detail.near, ", "));
-  if (models.empty()) remedy = "none is configured";
+  if (known.empty()) remedy = "none is configured";
   wire::Error error(wire::Code::no_model, fmt::format("no model {}; {}", shown(name), remedy));
   error.detail = wire::encode(detail);
   return error;
@@ -42,11 +45,33 @@ wire::Error no_model(const std::string& name, const std::deque<Model>& models) {
 }  // namespace
 
 Catalog::Catalog(const std::vector<ModelConfig>& models) {
+  for (const ModelConfig& config : models) add(config);
+}
+
+void Catalog::add(const ModelConfig& config) {
+  const core::ModelId id{models_.size() + 1};
+  models_.push_back({id, config, std::nullopt, {}, std::nullopt, false});
+  by_name_.emplace(config.name, id);
+}
+
+std::vector<core::ModelId> Catalog::replace(const std::vector<ModelConfig>& models) {
+  const auto before = std::exchange(by_name_, {});
   for (const ModelConfig& config : models) {
-    const core::ModelId id{models_.size() + 1};
-    models_.push_back({id, config, std::nullopt, {}, std::nullopt});
-    by_name_.emplace(config.name, id);
+    const auto known = before.find(config.name);
+    if (known == before.end()) {
+      add(config);
+    } else {
+      at(known->second).config = config;
+      by_name_.insert(*known);
+    }
   }
+  std::vector<core::ModelId> removed;
+  for (const auto& [name, id] : before) {
+    if (by_name_.contains(name)) continue;
+    at(id).removed = true;
+    removed.push_back(id);
+  }
+  return removed;
 }
 
 Model& Catalog::require(const std::string& name, const Peer& peer) {
@@ -62,11 +87,25 @@ Model& Catalog::require(const std::string& name, const Peer& peer) {
   return model;
 }
 
+std::vector<core::ModelId> Catalog::require_all(const std::vector<std::string>& names,
+                                                const Peer& peer) {
+  if (names.empty() || names.size() > wire::kMaxModelsPerLease)
+    throw wire::Error(wire::Code::invalid,
+                      fmt::format("models: from 1 to {} names", wire::kMaxModelsPerLease));
+  std::vector<core::ModelId> models;
+  for (const std::string& name : names) models.push_back(require(name, peer).id);
+  return models;
+}
+
 void Catalog::found(Model& model, wire::InspectResult facts) {
   const auto [entry, is_new] =
       weights_.try_emplace(fmt::format("{}|{}", facts.identity, facts.dtype));
-  if (is_new) entry->second = {weights_.size()};
+  if (is_new) {
+    entry->second = {weights_.size()};
+    folders_.emplace_back();
+  }
   model.weights = entry->second;
+  folders_.at(model.weights.value - 1) = {model.config.path, model.config.dtype, facts};
   model.facts = std::move(facts);
   model.error.reset();
 }

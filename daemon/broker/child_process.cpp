@@ -53,13 +53,13 @@ std::string describe(const siginfo_t& info) {
 }  // namespace
 
 ChildProcess::ChildProcess(asio::io_context& io, const std::string& program,
-                           std::vector<std::string> arguments, UniqueFd& socket,
+                           std::vector<std::string> arguments, os::Fd& socket,
                            std::function<void(std::string)> on_exit)
     : process_(io), on_exit_(std::move(on_exit)) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) fail("socketpair");
-  UniqueFd ours(ends[0]);
-  const UniqueFd theirs(ends[1]);
+  os::Fd ours(ends[0]);
+  const os::Fd theirs(ends[1]);
   if (::fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
 
   arguments.insert(arguments.begin(), program);
@@ -74,7 +74,7 @@ ChildProcess::ChildProcess(asio::io_context& io, const std::string& program,
   if (pid_ < 0) fail("fork");
   if (pid_ == 0) become(program.c_str(), argv.data(), theirs.get(), parent);
   // Our own child, not reaped yet: its pid is nobody else's.
-  UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
+  os::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   if (!process) {
     const int error = errno;
     ::kill(pid_, SIGKILL);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "broker/fd.hpp"
 #include "broker/loop.hpp"
+#include "os/fd.hpp"
 
 namespace gpumodel::broker {
 
@@ -20,7 +20,7 @@ class ChildProcess {
   // started; a program that cannot be executed ends with status 127. `on_exit` is called once from
   // the loop, with words for how it ended; not after destruction.
   ChildProcess(asio::io_context& io, const std::string& program, std::vector<std::string> arguments,
-               UniqueFd& socket, std::function<void(std::string)> on_exit);
+               os::Fd& socket, std::function<void(std::string)> on_exit);
   // Kills it, and waits for that: a killed process is gone at once, unless it hangs in the kernel.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;

@@ -1,9 +1,9 @@
 #include "broker/conductor.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <variant>
-
-#include "broker/quantities.hpp"
 
 namespace gpumodel::broker {
 namespace {
@@ -15,8 +15,6 @@ struct Overloaded : Fs... {
 template <class... Fs>
 Overloaded(Fs...) -> Overloaded<Fs...>;
 
-std::string number(auto value) { return std::to_string(value); }
-
 }  // namespace
 
 Conductor::Conductor(asio::io_context& io, const DaemonClock& clock, const Log& log,
@@ -27,14 +25,16 @@ Conductor::Conductor(asio::io_context& io, const DaemonClock& clock, const Log& 
       catalog_(catalog),
       engine_program_(std::move(engine_program)),
       core_(config),
+      host_cache_bytes_(config.host_cache_bytes),
+      loads_(io, log, catalog, static_cast<Loads::Outcomes&>(*this)),
       wake_(io) {}
 
-void Conductor::add_device(const DeviceConfig& device) {
+void Conductor::add_device(const DeviceConfig& device, std::uint32_t threads) {
   const core::DeviceId id{engines_.size() + 1};
-  engines_.push_back(
-      std::make_unique<Engine>(io_, clock_, log_, engine_program_,
-                               Engine::Device{id, device.name, device.kind, device.memory_bytes},
-                               static_cast<EngineEvents&>(*this)));
+  engines_.push_back(std::make_unique<Engine>(
+      io_, clock_, log_, engine_program_,
+      Engine::Device{id, device.name, device.kind, device.memory_bytes, threads},
+      static_cast<EngineEvents&>(*this)));
   decide([&](core::Core& core, core::Time now) {
     return core.add_device(now, {id, device.name, device.memory_bytes, device.reserve_bytes});
   });
@@ -48,9 +48,16 @@ std::vector<core::DeviceId> Conductor::devices_named(const std::vector<std::stri
   return ids;
 }
 
-bool Conductor::is_resident(core::WeightsId weights) const {
-  return weights && std::any_of(residents_.begin(), residents_.end(),
-                                [&](const auto& entry) { return entry.second.weights == weights; });
+void Conductor::require_devices(const std::vector<core::ModelId>& models) const {
+  for (const core::ModelId id : models) {
+    const ModelConfig& config = catalog_.at(id).config;
+    if (devices_named(config.devices).empty())
+      throw wire::Error(
+          wire::Code::device,
+          fmt::format("model {} has no usable device; configure one, e.g. [devices.cpu], or see "
+                      "the daemon's log for why it is missing",
+                      config.name));
+  }
 }
 
 void Conductor::stop_engines() {
@@ -79,40 +86,27 @@ void Conductor::carry_out_one(const core::Effect& effect) {
   std::visit(Overloaded{
                  [&](const core::StartEngine& start) { engine(start.device).start(); },
                  [&](const core::StopEngine& stop) { engine(stop.device).stop(); },
-                 [&](const core::Load& wanted) { load(wanted); },
-                 [&](const core::CancelLoad& cancel) {
-                   engine(cancel.device).cancel_load(cancel.resident);
-                 },
-                 [&](const core::Unload& unload) {
-                   residents_.erase(unload.resident);
-                   engine(unload.device).unload(unload.resident);
-                 },
+                 [&](const core::Load& load) { loads_.load(load); },
+                 [&](const core::CancelLoad& cancel) { loads_.cancel(cancel); },
+                 [&](const core::Unload& unload) { loads_.unload(unload); },
+                 [&](const core::FillImage& fill) { loads_.fill(fill); },
+                 [&](const core::CancelFill& cancel) { loads_.cancel_fill(cancel.weights); },
+                 [&](const core::DropImage& drop) { loads_.drop(drop.weights); },
+                 [&](const core::ReadMemory& read) { read_memory_(read.device); },
                  [&](const core::Granted& granted) { answers_->granted(granted); },
                  [&](const core::Released& released) { answers_->released(released); },
                  [&](const core::Usable& usable) { answers_->usable(usable); },
                  [&](const core::Refused& refused) { answers_->refused(refused); },
                  [&](const core::Progress& progress) { answers_->progress(progress); },
+                 [&](const core::Prefetched& prefetched) { answers_->prefetched(prefetched); },
+                 [&](const core::Yielded& yielded) { answers_->yielded(yielded); },
                  [&](const core::LeaseEnded& ended) { answers_->lease_ended(ended); },
+                 [&](const core::Suspended& suspended) { answers_->suspended(suspended.lease); },
+                 [&](const core::Resumed& resumed) { answers_->resumed(resumed.lease); },
+                 [&](const core::Happened& happened) { answers_->happened(happened); },
                  [&](const core::WakeAt& wake) { wake_at(wake.at); },
              },
              effect);
-}
-
-void Conductor::load(const core::Load& load) {
-  const Model& model = catalog_.at(load.model);
-  residents_[load.resident] = {load.device, load.weights, load.model};
-  wire::LoadParams params;
-  params.weights = load.resident.value;
-  params.path = model.config.path;
-  params.dtype = model.config.dtype;
-  params.identity = model.facts->identity;
-  params.context_tokens = load.context_tokens;
-  params.kv_bytes = load.need.kv_bytes;
-  params.workspace_bytes = load.need.workspace_bytes;
-  log_.info("loading", {{"MODEL", model.config.name},
-                        {"DEVICE", engine(load.device).device().name},
-                        {"BYTES", number(load.need.total())}});
-  engine(load.device).load(params);
 }
 
 void Conductor::wake_at(std::optional<core::Time> at) {
@@ -123,61 +117,6 @@ void Conductor::wake_at(std::optional<core::Time> at) {
   wake_.expires_at(clock_.when(*at));
   wake_.async_wait([this](const boost::system::error_code& error) {
     if (!error) decide([](core::Core& core, core::Time now) { return core.tick(now); });
-  });
-}
-
-void Conductor::engine_ready(core::DeviceId device) {
-  decide([&](core::Core& core, core::Time now) { return core.engine_ready(now, device); });
-}
-
-void Conductor::engine_lost(core::DeviceId device,
-                            std::optional<std::chrono::milliseconds> retry_after,
-                            const std::string& reason) {
-  std::erase_if(residents_, [&](const auto& entry) { return entry.second.device == device; });
-  decide([&](core::Core& core, core::Time now) {
-    return core.engine_lost(now, device,
-                            retry_after ? std::optional(now + *retry_after) : std::nullopt, reason);
-  });
-}
-
-void Conductor::engine_stopped(core::DeviceId device) {
-  decide([&](core::Core& core, core::Time now) { return core.engine_stopped(now, device); });
-}
-
-void Conductor::load_progress(core::ResidentId resident, float fraction) {
-  decide([&](core::Core& core, core::Time now) {
-    return core.load_progress(now, resident, fraction);
-  });
-}
-
-void Conductor::load_done(core::ResidentId resident, const wire::LoadResult& result) {
-  if (const auto found = residents_.find(resident); found != residents_.end())
-    log_.info("loaded",
-              {{"MODEL", catalog_.at(found->second.model).config.name}, {"MS", number(result.ms)}});
-  const core::Need measured{result.tensor_bytes, result.kv_bytes, result.workspace_bytes};
-  decide([&](core::Core& core, core::Time now) { return core.load_done(now, resident, measured); });
-}
-
-void Conductor::load_failed(core::ResidentId resident, const wire::Error& error) {
-  if (const auto found = residents_.find(resident); found != residents_.end()) {
-    if (error.code != wire::Code::interrupted)
-      log_.error("load failed", {{"MODEL", catalog_.at(found->second.model).config.name},
-                                 {"REASON", error.message}});
-    residents_.erase(found);
-  }
-  const bool model_is_bad = error.code == wire::Code::model_bad;
-  decide([&](core::Core& core, core::Time now) {
-    return core.load_failed(now, resident, error.message, model_is_bad);
-  });
-}
-
-void Conductor::unload_done(core::ResidentId resident, const wire::UnloadResult& result) {
-  log_.info("unloaded", {{"FREED_BYTES", number(result.freed_bytes)},
-                         {"RESIDUAL_BYTES", number(result.residual_bytes)},
-                         {"MS", number(result.ms)}});
-  decide([&](core::Core& core, core::Time now) {
-    return core.unload_done(now, resident, result.expected_bytes, result.freed_bytes,
-                            result.residual_bytes);
   });
 }
 

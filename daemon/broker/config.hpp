@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "broker/principals.hpp"
-#include "core/types.hpp"
+#include "core/requests.hpp"
 #include "wire/limits.hpp"
 
 namespace gpumodel::broker {
@@ -37,6 +37,7 @@ struct DeviceConfig {
   std::string kind;  // "cpu"
   std::uint64_t memory_bytes = 0;
   std::uint64_t reserve_bytes = 0;
+  bool operator==(const DeviceConfig&) const = default;
 };
 
 struct ModelConfig {
@@ -72,6 +73,9 @@ struct Config {
   LimitsConfig limits;
 };
 
+// What the core needs to know of it.
+core::CoreConfig core_config(const Config& config);
+
 // One or more mistakes, a line of text each: "FILE:LINE: KEY: what was expected".
 class ConfigError : public std::exception {
  public:
@@ -85,10 +89,13 @@ class ConfigError : public std::exception {
 // `text` is the file's, `path` where it is from: it stands in errors, and relative model paths
 // start in its folder. `machine_bytes` is the machine's memory: the default of CPU devices, and,
 // less a reserve of a sixteenth and at most 1 GiB, the bound of them and the host cache together.
-// Throws ConfigError with every mistake found. Asks the user database: may block.
-Config read_config(std::string_view text, const std::string& path, std::uint64_t machine_bytes);
+// Throws ConfigError with every mistake found.
+Config read_config(std::string_view text, const std::string& path, std::uint64_t machine_bytes,
+                   const Directory& directory = system_directory());
 
-// The same from the file; ConfigError where it cannot be read, too.
+// The file's text; ConfigError where it cannot be read.
+std::string read_config_text(const std::string& path);
+// Both.
 Config read_config_file(const std::string& path);
 
 // The machine's RAM.

@@ -93,7 +93,8 @@ bool is_model_name(std::string_view name) {
 }
 
 ModelConfig read_model_section(std::string name, ConfigTable table,
-                               const std::filesystem::path& folder, const Config& so_far) {
+                               const std::filesystem::path& folder, const Config& so_far,
+                               const Directory& directory) {
   const std::vector<DeviceConfig>& devices = so_far.devices;
   ModelConfig model;
   model.name = std::move(name);
@@ -110,7 +111,7 @@ ModelConfig read_model_section(std::string name, ConfigTable table,
   read_model_devices(table, devices, model);
   read_cap(table, devices, model);
   if (const auto users = table.texts("users"))
-    model.users = resolve_principals(table, "users", *users);
+    model.users = resolve_principals(table, "users", *users, directory);
   model.idle_grace = table.duration_or_never("idle_grace").value_or(so_far.daemon.idle_grace);
   model.pin = table.boolean("pin").value_or(false);
   model.preload = table.boolean("preload").value_or(false);

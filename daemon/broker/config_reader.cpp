@@ -21,17 +21,20 @@ constexpr std::uint64_t kMachineReserveShare = 16;
 // Walks the file: each section once, devices before the models that name them.
 class Reader {
  public:
-  Reader(const toml::table& root, const std::string& path, std::uint64_t machine_bytes)
+  Reader(const toml::table& root, const std::string& path, std::uint64_t machine_bytes,
+         const Directory& directory)
       : root_(root),
         mistakes_(path),
         top_(root, "", mistakes_),
         folder_(std::filesystem::absolute(path).parent_path()),
-        machine_bytes_(machine_bytes) {}
+        machine_bytes_(machine_bytes),
+        directory_(directory) {}
 
   Config read() {
     const toml::table none;
     const auto* daemon = section("daemon");
-    config_.daemon = read_daemon_section({daemon != nullptr ? *daemon : none, "daemon", mistakes_});
+    config_.daemon =
+        read_daemon_section({daemon != nullptr ? *daemon : none, "daemon", mistakes_}, directory_);
     if (const auto* devices = section("devices")) read_devices(*devices);
     if (const auto* cache = section("host_cache"))
       config_.host_cache_bytes = read_host_cache_section({*cache, "host_cache", mistakes_});
@@ -100,8 +103,8 @@ class Reader {
       } else if (!node.is_table()) {
         mistakes_.add(line, where, fmt::format("expected a table, written [models.\"{}\"]", name));
       } else {
-        config_.models.push_back(
-            read_model_section(name, {*node.as_table(), where, mistakes_}, folder_, config_));
+        config_.models.push_back(read_model_section(name, {*node.as_table(), where, mistakes_},
+                                                    folder_, config_, directory_));
       }
     }
   }
@@ -111,22 +114,24 @@ class Reader {
   ConfigTable top_;
   std::filesystem::path folder_;
   std::uint64_t machine_bytes_;
+  const Directory& directory_;
   Config config_;
 };
 
 }  // namespace
 
-Config read_config(std::string_view text, const std::string& path, std::uint64_t machine_bytes) {
+Config read_config(std::string_view text, const std::string& path, std::uint64_t machine_bytes,
+                   const Directory& directory) {
   try {
     const toml::table root = toml::parse(text, path);
-    return Reader(root, path, machine_bytes).read();
+    return Reader(root, path, machine_bytes, directory).read();
   } catch (const toml::parse_error& error) {
     throw ConfigError(
         fmt::format("{}:{}: not TOML: {}", path, error.source().begin.line, error.description()));
   }
 }
 
-Config read_config_file(const std::string& path) {
+std::string read_config_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file)
     throw ConfigError(
@@ -141,7 +146,11 @@ Config read_config_file(const std::string& path) {
   if (text.size() > kMostFileBytes)
     throw ConfigError(
         fmt::format("{}: the configuration is longer than {}", path, format_size(kMostFileBytes)));
-  return read_config(text, path, machine_memory_bytes());
+  return text;
+}
+
+Config read_config_file(const std::string& path) {
+  return read_config(read_config_text(path), path, machine_memory_bytes());
 }
 
 std::uint64_t machine_memory_bytes() {

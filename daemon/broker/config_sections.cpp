@@ -20,16 +20,16 @@ std::optional<mode_t> parse_mode(const std::string& text) {
 }
 
 // Root always is one. The key's default names a group that a system need not have.
-void read_admins(ConfigTable& table, DaemonConfig& daemon) {
+void read_admins(ConfigTable& table, DaemonConfig& daemon, const Directory& directory) {
   if (const auto names = table.texts("admins")) {
-    daemon.admins = resolve_principals(table, "admins", *names);
-  } else if (const auto group = find_group(kAdminGroup)) {
+    daemon.admins = resolve_principals(table, "admins", *names, directory);
+  } else if (const auto group = directory.group(kAdminGroup)) {
     daemon.admins.groups = {*group};
   }
   daemon.admins.users.push_back(0);
 }
 
-void read_socket(ConfigTable& table, DaemonConfig& daemon) {
+void read_socket(ConfigTable& table, DaemonConfig& daemon, const Directory& directory) {
   if (auto socket = table.text("socket")) {
     if (socket->front() != '/' || socket->size() > kMostSocketPathBytes)
       table.wrong("socket", fmt::format("expected an absolute path of at most {} bytes",
@@ -45,7 +45,7 @@ void read_socket(ConfigTable& table, DaemonConfig& daemon) {
     }
   }
   if (const auto group = table.text("socket_group")) {
-    daemon.socket_group = find_group(*group);
+    daemon.socket_group = directory.group(*group);
     if (!daemon.socket_group)
       table.wrong(
           "socket_group",
@@ -55,10 +55,10 @@ void read_socket(ConfigTable& table, DaemonConfig& daemon) {
 
 }  // namespace
 
-DaemonConfig read_daemon_section(ConfigTable table) {
+DaemonConfig read_daemon_section(ConfigTable table, const Directory& directory) {
   DaemonConfig daemon;
-  read_socket(table, daemon);
-  read_admins(table, daemon);
+  read_socket(table, daemon, directory);
+  read_admins(table, daemon, directory);
   daemon.engine_grace = table.duration("engine_grace").value_or(daemon.engine_grace);
   daemon.max_wait = table.duration("max_wait").value_or(daemon.max_wait);
   daemon.drain_timeout = table.duration("drain_timeout").value_or(daemon.drain_timeout);
@@ -111,17 +111,17 @@ std::uint64_t read_host_cache_section(ConfigTable table) {
 
 // "alice" is a user, "@research" a group.
 Principals resolve_principals(ConfigTable& table, std::string_view key,
-                              const std::vector<std::string>& names) {
+                              const std::vector<std::string>& names, const Directory& directory) {
   Principals out;
   for (const std::string& name : names) {
     if (name.front() == '@') {
-      if (const auto gid = find_group(name.substr(1))) {
+      if (const auto gid = directory.group(name.substr(1))) {
         out.groups.push_back(*gid);
       } else {
         table.wrong(key, fmt::format("no group \"{}\" on this system; create it or remove the name",
                                      name.substr(1)));
       }
-    } else if (const auto uid = find_user(name)) {
+    } else if (const auto uid = directory.user(name)) {
       out.users.push_back(*uid);
     } else {
       table.wrong(key,

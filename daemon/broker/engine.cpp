@@ -36,7 +36,6 @@ std::optional<pid_t> Engine::pid() const {
 
 void Engine::start() {
   is_ready_ = stopping_ = false;
-  loads_.clear();
   try {
     link_ = std::make_unique<EngineLink>(io_, program_, std::vector<std::string>{},
                                          static_cast<EngineLink::Handler&>(*this));
@@ -49,6 +48,7 @@ void Engine::start() {
   params.version = wire::build_version();
   params.device = {device_.name, device_.kind};
   params.capacity_bytes = device_.capacity_bytes;
+  params.threads = device_.threads;
   link_->request("start", params, [this](const EngineAnswer& answer) { on_started(answer); });
   start_limit_.expires_after(kStartLimit);
   start_limit_.async_wait(alive_.guard([this](const boost::system::error_code& error) {
@@ -85,6 +85,7 @@ void Engine::on_engine_end(const std::string& how) {
   is_ready_ = false;
   resident_bytes_.reset();
   loads_.clear();
+  fills_.clear();
   start_limit_.cancel();
   if (stopping_) {
     log_.info("engine stopped", {{"DEVICE", device_.name}});
@@ -102,10 +103,10 @@ void Engine::lost(const std::string& reason) {
   events_.engine_lost(device_.id, retry_after, reason);
 }
 
-void Engine::load(const wire::LoadParams& params) {
+void Engine::load(const wire::LoadParams& params, os::Fd image) {
   const core::ResidentId resident{params.weights};
   if (!link_ || link_->is_over()) return;  // it was just lost, and with it the load
-  loads_[resident] = link_->request("load", params, [this, resident](const EngineAnswer& answer) {
+  const auto on_answer = [this, resident](const EngineAnswer& answer) {
     loads_.erase(resident);
     if (!answer.error) {
       const auto result = result_of<wire::LoadResult>(answer);
@@ -114,7 +115,8 @@ void Engine::load(const wire::LoadParams& params) {
     } else if (answer.error->code != wire::Code::engine_lost) {
       events_.load_failed(resident, *answer.error);
     }
-  });
+  };
+  loads_[resident] = link_->request("load", params, on_answer, {}, std::move(image));
 }
 
 void Engine::cancel_load(core::ResidentId resident) {
@@ -138,11 +140,54 @@ void Engine::unload(core::ResidentId resident) {
   });
 }
 
+void Engine::fill(core::WeightsId weights, wire::FillParams params, os::Fd image) {
+  if (!link_ || link_->is_over()) return;
+  params.weights = ++last_fill_;
+  const auto on_answer = [this, weights](const EngineAnswer& answer) {
+    fills_.erase(weights);
+    if (!answer.error) {
+      events_.fill_done(weights, result_of<wire::FillResult>(answer));
+    } else if (answer.error->code != wire::Code::engine_lost) {
+      events_.fill_failed(weights, *answer.error);
+    }
+  };
+  fills_[weights] = link_->request("fill", params, on_answer, {}, std::move(image));
+}
+
+bool Engine::cancel_fill(core::WeightsId weights) {
+  const auto fill = fills_.find(weights);
+  if (fill == fills_.end()) return false;
+  if (link_) link_->cancel(fill->second);
+  return true;
+}
+
+void Engine::measure() {
+  if (!link_ || !is_ready_ || link_->is_over()) return;
+  link_->request("measure", wire::Empty{}, [this](const EngineAnswer& answer) {
+    if (!answer.error) resident_bytes_ = result_of<wire::MeasureResult>(answer).resident_bytes;
+  });
+}
+
+void Engine::kill(const std::string& reason) {
+  if (link_) link_->kill(reason);
+}
+
 std::optional<std::uint32_t> Engine::generate(const wire::EngineGenerateParams& params,
                                               EngineLink::OnAnswer on_answer,
                                               EngineLink::OnChunk on_chunk) {
   if (!link_ || !is_ready_ || link_->is_over()) return std::nullopt;
-  return link_->request("generate", params, std::move(on_answer), std::move(on_chunk));
+  if (users_running_++ == 0) events_.engine_busy(device_.id);
+  const auto ended = [this, on_answer = std::move(on_answer)](const EngineAnswer& answer) {
+    on_answer(answer);
+    if (--users_running_ == 0) events_.engine_idle(device_.id);
+  };
+  return link_->request("generate", params, ended, std::move(on_chunk));
+}
+
+std::optional<std::uint32_t> Engine::generate_aside(const wire::EngineGenerateParams& params,
+                                                    EngineLink::OnAnswer on_answer) {
+  if (!link_ || !is_ready_ || link_->is_over()) return std::nullopt;
+  return link_->request("generate", params, std::move(on_answer));
 }
 
 void Engine::cancel(std::uint32_t request) {
@@ -152,7 +197,7 @@ void Engine::cancel(std::uint32_t request) {
 void Engine::on_engine_notification(const std::string& method, const msgpack::object& params) {
   if (method != "load.progress") return;
   const auto progress = wire::decode<wire::LoadProgress>(params);
-  if (progress.total_bytes == 0) return;
+  if (progress.total_bytes == 0 || progress.weights > kFirstFillId) return;
   const double fraction =
       static_cast<double>(progress.done_bytes) / static_cast<double>(progress.total_bytes);
   events_.load_progress({progress.weights}, static_cast<float>(std::min(fraction, 1.0)));

@@ -28,6 +28,11 @@ class EngineEvents {
   virtual void load_done(core::ResidentId resident, const wire::LoadResult& result) = 0;
   virtual void load_failed(core::ResidentId resident, const wire::Error& error) = 0;
   virtual void unload_done(core::ResidentId resident, const wire::UnloadResult& result) = 0;
+  virtual void fill_done(core::WeightsId weights, const wire::FillResult& result) = 0;
+  virtual void fill_failed(core::WeightsId weights, const wire::Error& error) = 0;
+  // The first of a user's generations is about to be sent to the engine; the last has ended.
+  virtual void engine_busy(core::DeviceId device) = 0;
+  virtual void engine_idle(core::DeviceId device) = 0;
 
  protected:
   ~EngineEvents() = default;
@@ -35,11 +40,15 @@ class EngineEvents {
 
 class Engine final : private EngineLink::Handler {
  public:
+  // Fills have ids of weights of their own, far from the residents'.
+  static constexpr std::uint64_t kFirstFillId = 1ull << 48;
+
   struct Device {
     core::DeviceId id;
     std::string name;
     std::string kind;
     std::uint64_t capacity_bytes = 0;
+    std::uint32_t threads = 0;  // 0: all cores
   };
 
   Engine(asio::io_context& io, const DaemonClock& clock, const Log& log, std::string program,
@@ -53,16 +62,29 @@ class Engine final : private EngineLink::Handler {
   void start();
   // Nothing is resident: lets it exit. engine_stopped follows.
   void stop();
-  void load(const wire::LoadParams& params);
+  // `image`: the memfd, where the params name one.
+  void load(const wire::LoadParams& params, os::Fd image);
   void cancel_load(core::ResidentId resident);
   void unload(core::ResidentId resident);
+  // Reads an image without making anything resident. `params.weights` is given here.
+  void fill(core::WeightsId weights, wire::FillParams params, os::Fd image);
+  // False where no such fill runs here.
+  bool cancel_fill(core::WeightsId weights);
+  // Refreshes resident_bytes().
+  void measure();
+  // It cannot be trusted any more: ends it, and counts it as lost.
+  void kill(const std::string& reason);
 
-  // A generation; the answer and the chunks come from the loop. Returns the id for cancel().
+  // A user's generation; the answer and the chunks come from the loop. Returns the id for cancel().
   // Nothing where no engine runs: then the loss has been, or is about to be, told.
   std::optional<std::uint32_t> generate(const wire::EngineGenerateParams& params,
                                         EngineLink::OnAnswer on_answer,
                                         EngineLink::OnChunk on_chunk);
+  // The daemon's own: users' come before it, and it does not make the engine busy.
+  std::optional<std::uint32_t> generate_aside(const wire::EngineGenerateParams& params,
+                                              EngineLink::OnAnswer on_answer);
   void cancel(std::uint32_t request);
+  bool is_busy() const { return users_running_ != 0; }
 
  private:
   void on_engine_notification(const std::string& method, const msgpack::object& params) override;
@@ -83,6 +105,9 @@ class Engine final : private EngineLink::Handler {
   bool stopping_ = false;
   std::optional<std::uint64_t> resident_bytes_;
   std::unordered_map<core::ResidentId, std::uint32_t> loads_;  // their requests, for cancel
+  std::unordered_map<core::WeightsId, std::uint32_t> fills_;
+  std::uint64_t last_fill_ = kFirstFillId;
+  std::uint32_t users_running_ = 0;
   Alive alive_;
 };
 

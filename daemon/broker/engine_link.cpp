@@ -20,7 +20,7 @@ constexpr std::size_t kMostUnreadBytes = 256u << 20;
 EngineLink::EngineLink(asio::io_context& io, const std::string& program,
                        std::vector<std::string> arguments, Handler& handler)
     : handler_(handler), grace_(io) {
-  UniqueFd socket;
+  os::Fd socket;
   process_ = std::make_unique<ChildProcess>(io, program, std::move(arguments), socket,
                                             [this](std::string how) { on_exit(std::move(how)); });
   stream_ = std::make_unique<FrameStream>(io, std::move(socket),

@@ -45,12 +45,14 @@ class EngineLink final : private FrameStream::Handler {
   bool is_over() const { return is_over_; }
 
   // Sends a request; the answer comes from the loop, never from within this call, and is
-  // `engine_lost` where the engine dies first. Returns the request's id, for cancel.
+  // `engine_lost` where the engine dies first. `fd`, where there is one, travels with the request.
+  // Returns the request's id, for cancel.
   template <class Params>
   std::uint32_t request(std::string_view method, const Params& params, OnAnswer on_answer,
-                        OnChunk on_chunk = {}) {
+                        OnChunk on_chunk = {}, os::Fd fd = {}) {
     const std::uint32_t id = next_id_++;
     owed_.emplace(id, Owed{std::move(on_answer), std::move(on_chunk)});
+    if (fd) stream_->attach(std::move(fd));
     wire::append_request(stream_->output(), id, method, params);
     sent();
     return id;

@@ -4,6 +4,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 
 namespace gpumodel::broker {
@@ -15,7 +16,7 @@ constexpr std::size_t kCompactBytes = 1u << 20;
 
 }  // namespace
 
-FrameStream::FrameStream(asio::io_context& io, UniqueFd socket, Handler& handler)
+FrameStream::FrameStream(asio::io_context& io, os::Fd socket, Handler& handler)
     : handler_(handler), descriptor_(io, socket.release()) {
   descriptor_.non_blocking(true);
 }
@@ -69,20 +70,52 @@ void FrameStream::flush() {
                          }));
 }
 
+// One system call; a descriptor goes with the first byte of its message, and never with another's.
+ssize_t FrameStream::write_once() {
+  iovec bytes{output_.data() + written_, queued_bytes()};
+  msghdr message{};
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  auto next = attached_.begin();
+  const bool carries = next != attached_.end() && next->offset == written_;
+  if (carries) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    const int fd = next->fd.get();
+    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    ++next;
+  }
+  if (next != attached_.end()) bytes.iov_len = next->offset - written_;
+  const ssize_t size =
+      ::sendmsg(descriptor_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (size > 0 && carries) attached_.pop_front();
+  return size;
+}
+
 // False where the connection is broken: the read side ends it.
 bool FrameStream::write_some() {
   while (queued_bytes() != 0) {
-    const auto size = ::send(descriptor_.native_handle(), output_.data() + written_, queued_bytes(),
-                             MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t size = write_once();
     if (size < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) break;
       output_.clear();
+      attached_.clear();
       written_ = 0;
       return false;
     }
     written_ += static_cast<std::size_t>(size);
   }
+  forget_written();
+  return true;
+}
+
+void FrameStream::forget_written() {
   if (queued_bytes() == 0) {
     // A burst must not pin its memory on an idle connection.
     if (output_.capacity() > kCompactBytes) std::string().swap(output_);
@@ -90,9 +123,9 @@ bool FrameStream::write_some() {
     written_ = 0;
   } else if (written_ > kCompactBytes && written_ > output_.size() / 2) {
     output_.erase(0, written_);
+    for (Attached& attached : attached_) attached.offset -= written_;
     written_ = 0;
   }
-  return true;
 }
 
 void FrameStream::close() {

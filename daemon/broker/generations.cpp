@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "wire/engine_messages.hpp"
@@ -35,6 +38,17 @@ void append_chunk(std::string& out, std::uint32_t request, const msgpack::object
   }
 }
 
+constexpr std::size_t kRememberedLosses = 256;
+
+// Equal for requests of one user that ask one model for the same.
+std::size_t fingerprint_of(core::ModelId model, const wire::EngineGenerateParams& params) {
+  wire::GenerationParams asked = params.generation;
+  asked.stream = false;
+  asked.deadline_ms = 0;
+  const std::string text = fmt::format("{}|{}|{}", model.value, params.uid, wire::encode(asked));
+  return std::hash<std::string>{}(text);
+}
+
 // An engine's result goes out as it came.
 wire::Raw raw(const msgpack::object& object) {
   wire::Raw bytes;
@@ -58,6 +72,7 @@ void Generations::generate(core::RequestId request, std::uint32_t uid, wire::Gen
                                                             conductor_.now(),
                                                             false,
                                                             {},
+                                                            0,
                                                             std::nullopt,
                                                             nullptr})
                                .first->second;
@@ -95,6 +110,7 @@ void Generations::usable(const core::Usable& usable) {
     params.generation.deadline_ms -= waited;
   }
   generation.device = usable.lease.device;
+  generation.fingerprint = fingerprint_of(usable.lease.model, params);
   const core::RequestId request = usable.request;
   generation.engine_request =
       conductor_.engine(generation.device)
@@ -135,13 +151,26 @@ void Generations::on_answer(core::RequestId request, const EngineAnswer& answer)
   if (found == generations_.end()) return;
   const Reply reply = found->second.reply;
   const bool answered = found->second.answered;
+  std::optional<Error> error = answer.error;
+  if (error && error->code == Code::engine_lost) error = lost(found->second);
   end(request);
   if (answered) return;
-  if (answer.error) {
-    reply.fail(*answer.error);
+  if (error) {
+    reply.fail(*error);
   } else {
     reply.ok(raw(*answer.result));
   }
+}
+
+Error Generations::lost(const Generation& generation) {
+  Error error(Code::engine_lost, "the engine ended before it answered; send the request again");
+  if (std::find(lost_.begin(), lost_.end(), generation.fingerprint) != lost_.end()) {
+    error.message = "the engine ended under this request for the second time; do not send it again";
+    error.retryable = false;
+  }
+  lost_.push_back(generation.fingerprint);
+  if (lost_.size() > kRememberedLosses) lost_.pop_front();
+  return error;
 }
 
 bool Generations::cancel(core::RequestId request) {

@@ -1,6 +1,7 @@
 // generate: from a request through a usable lease to an engine, and its chunks and result back.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <unordered_map>
 
@@ -38,6 +39,7 @@ class Generations {
     core::Time arrived{0};
     bool answered = false;  // the engine still has to end it
     core::DeviceId device;
+    std::size_t fingerprint = 0;  // of what the engine was asked
     std::optional<std::uint32_t> engine_request;
     std::unique_ptr<asio::steady_timer> deadline;  // while it waits for its model
   };
@@ -48,12 +50,16 @@ class Generations {
   void on_chunk(core::RequestId request, const msgpack::object& params);
   void on_answer(core::RequestId request, const EngineAnswer& answer);
   void stop_engine(const Generation& generation);
+  // The answer to a generation that was running when its engine died: to be sent again, unless the
+  // same one was there at another loss.
+  wire::Error lost(const Generation& generation);
   // Removes it, and tells the core that the lease is free of it.
   void end(core::RequestId request);
 
   asio::io_context& io_;
   Conductor& conductor_;
   std::unordered_map<core::RequestId, Generation> generations_;
+  std::deque<std::size_t> lost_;  // fingerprints of what ran at losses, oldest first
 };
 
 }  // namespace gpumodel::broker

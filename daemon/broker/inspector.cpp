@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+#include <set>
+
 namespace gpumodel::broker {
 
 Inspector::Inspector(const Log& log, Catalog& catalog, Conductor& conductor, Probe& probe)
@@ -20,12 +23,35 @@ void Inspector::inspect(core::ModelId id, std::function<void()> done) {
 }
 
 void Inspector::inspect_all() {
-  for (const Model& model : catalog_.all()) inspect(model.id, [] {});
+  for (const Model& model : catalog_.all())
+    if (!model.removed) inspect(model.id, [] {});
+}
+
+void Inspector::freshen(const std::vector<core::ModelId>& models,
+                        std::function<void(const wire::Error*)> done) {
+  std::set<core::ModelId> to_inspect;
+  for (const core::ModelId id : models) {
+    const Model& model = catalog_.at(id);
+    if (model.error || !conductor_.is_resident(model.weights)) to_inspect.insert(id);
+  }
+  if (to_inspect.empty()) return done(nullptr);
+  const auto left = std::make_shared<std::size_t>(to_inspect.size());
+  for (const core::ModelId id : to_inspect)
+    inspect(id, [this, models, left, done] {
+      if (--*left != 0) return;
+      for (const core::ModelId each : models) {
+        const auto& error = catalog_.at(each).error;
+        if (error && error->code != wire::Code::model_bad) return done(&*error);
+      }
+      done(nullptr);
+    });
 }
 
 void Inspector::on_answer(core::ModelId id, const EngineAnswer& answer) {
   Model& model = catalog_.at(id);
-  if (answer.error) {
+  if (model.removed) {
+    // Nobody gets it any more.
+  } else if (answer.error) {
     tell_core_bad(model, *answer.error);
   } else {
     try {
@@ -53,12 +79,16 @@ void Inspector::tell_core(Model& model) {
   spec.name = config.name;
   spec.weights = model.weights;
   spec.tensor_bytes = facts.tensor_bytes;
+  spec.image_bytes = facts.image_bytes;
   spec.workspace_bytes = facts.workspace_bytes;
   spec.kv_bytes_per_token = facts.kv_bytes_per_token;
   spec.context_is_explicit = config.context_tokens != 0;
   spec.context_tokens = spec.context_is_explicit ? config.context_tokens : facts.context_tokens;
   spec.memory_cap_bytes = config.memory_cap_bytes;
   spec.auto_unload = config.auto_unload;
+  spec.idle_grace = config.idle_grace;
+  spec.pinned = config.pin;
+  spec.preload = config.preload;
   spec.devices = conductor_.devices_named(config.devices);
   if (spec.devices.empty()) return;  // an acquire answers `device`
   conductor_.decide([&](core::Core& core, core::Time now) { return core.set_model(now, spec); });

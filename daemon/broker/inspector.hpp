@@ -19,6 +19,11 @@ class Inspector {
   // and `done` is called. Callers for a model that is being inspected share one inspection.
   void inspect(core::ModelId model, std::function<void()> done);
   void inspect_all();
+  // Before models are decided about: inspects those that may have changed since they were read,
+  // which resident ones cannot. Then `done` is called, within this call where there are none, with
+  // an error that is not a model's own (a lost probe), or nullptr: the core knows the rest.
+  void freshen(const std::vector<core::ModelId>& models,
+               std::function<void(const wire::Error*)> done);
 
  private:
   void on_answer(core::ModelId id, const EngineAnswer& answer);

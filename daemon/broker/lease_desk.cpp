@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <set>
-
 #include "broker/refusals.hpp"
+#include "wire/operator_messages.hpp"
 
 namespace gpumodel::broker {
 
@@ -12,76 +11,50 @@ using wire::Code;
 using wire::Error;
 
 LeaseDesk::LeaseDesk(const LimitsConfig& limits, Catalog& catalog, Conductor& conductor,
-                     Inspector& inspector)
-    : limits_(limits), catalog_(catalog), conductor_(conductor), inspector_(inspector) {}
-
-std::vector<core::ModelId> LeaseDesk::models_of(const wire::AcquireParams& params,
-                                                const Peer& peer) {
-  if (params.models.empty() || params.models.size() > wire::kMaxModelsPerLease)
-    throw Error(Code::invalid, fmt::format("models: from 1 to {} names", wire::kMaxModelsPerLease));
-  std::vector<core::ModelId> models;
-  for (const std::string& name : params.models) {
-    const Model& model = catalog_.require(name, peer);
-    if (conductor_.devices_named(model.config.devices).empty())
-      throw Error(
-          Code::device,
-          fmt::format("model {} has no usable device; configure one, e.g. [devices.cpu], or see "
-                      "the daemon's log for why it is missing",
-                      name));
-    models.push_back(model.id);
-  }
-  return models;
-}
+                     Inspector& inspector, Sessions& sessions)
+    : limits_(limits),
+      catalog_(catalog),
+      conductor_(conductor),
+      inspector_(inspector),
+      sessions_(sessions) {}
 
 void LeaseDesk::acquire(core::RequestId request, const Peer& peer,
                         const wire::AcquireParams& params, Reply reply) {
-  if (params.wait_foreign)
-    throw Error(Code::unsupported,
-                "wait_foreign is not served by this version; hello lists what is");
   if (params.wait_ms < -1)
     throw Error(Code::invalid, "wait_ms: -1 (the daemon's max_wait), 0 or more");
   if (limits_.leases == 0u)
     throw Error(Code::quota, "this daemon grants no leases: limits.leases is 0");
-  Acquire acquire{reply, {}, params.progress, 0};
+  Acquire acquire{reply, {}, params.progress, false};
   acquire.request.request = request;
   acquire.request.session = reply.session();
-  acquire.request.models = models_of(params, peer);
+  acquire.request.models = catalog_.require_all(params.models, peer);
   acquire.request.context_tokens = params.context_tokens;
   acquire.request.only_if_ready = params.only_if_ready;
+  acquire.request.wait_foreign = params.wait_foreign;
   if (params.wait_ms >= 0) acquire.request.wait = core::Time(params.wait_ms);
   if (limits_.queued == 0u) acquire.request.wait = core::Time(0);
-
-  // What is not resident may have changed since it was read. A resident model takes the short way.
-  std::set<core::ModelId> to_inspect;
-  for (const core::ModelId id : acquire.request.models) {
-    const Model& model = catalog_.at(id);
-    if (model.error || !conductor_.is_resident(model.weights)) to_inspect.insert(id);
-  }
-  acquire.inspections = to_inspect.size();
-  const core::AcquireRequest wanted = acquire.request;
+  conductor_.require_devices(acquire.request.models);
+  const auto models = acquire.request.models;
   acquires_.emplace(request, std::move(acquire));
-  if (to_inspect.empty())
-    return conductor_.decide(
-        [&](core::Core& core, core::Time now) { return core.acquire(now, wanted); });
-  for (const core::ModelId id : to_inspect)
-    inspector_.inspect(id, [this, request] { inspected(request); });
+  inspector_.freshen(models, [this, request](const Error* error) { inspected(request, error); });
 }
 
-void LeaseDesk::inspected(core::RequestId request) {
+void LeaseDesk::inspected(core::RequestId request, const Error* error) {
   const auto found = acquires_.find(request);
-  if (found == acquires_.end() || --found->second.inspections != 0) return;
-  const core::AcquireRequest wanted = found->second.request;
-  for (const core::ModelId id : wanted.models) {
-    const auto& error = catalog_.at(id).error;
-    if (!error || error->code == Code::model_bad) continue;  // the core knows of a bad model
+  if (found == acquires_.end()) return;
+  if (error != nullptr) {
     const Reply reply = found->second.reply;
     acquires_.erase(found);
     return reply.fail(*error);
   }
+  found->second.decided = true;
+  const core::AcquireRequest wanted = found->second.request;
   conductor_.decide([&](core::Core& core, core::Time now) { return core.acquire(now, wanted); });
 }
 
 void LeaseDesk::release(core::RequestId request, const wire::ReleaseParams& params, Reply reply) {
+  if (conductor_.core().leased_model(reply.session(), {params.lease}, params.epoch))
+    holders_.erase({params.lease});
   releases_.emplace(request, reply);
   conductor_.decide([&](core::Core& core, core::Time now) {
     return core.release(now, request, reply.session(), {params.lease}, params.epoch);
@@ -91,7 +64,7 @@ void LeaseDesk::release(core::RequestId request, const wire::ReleaseParams& para
 bool LeaseDesk::cancel(core::RequestId request) {
   const auto found = acquires_.find(request);
   if (found == acquires_.end()) return false;
-  if (found->second.inspections != 0) {
+  if (!found->second.decided) {
     const Reply reply = found->second.reply;
     acquires_.erase(found);
     core::Refusal refusal;
@@ -112,9 +85,12 @@ bool LeaseDesk::granted(const core::Granted& granted) {
   const auto found = acquires_.find(granted.request);
   if (found == acquires_.end()) return false;
   wire::AcquireResult result;
-  for (const core::GrantedLease& lease : granted.leases)
+  const core::SessionId session = found->second.reply.session();
+  for (const core::GrantedLease& lease : granted.leases) {
+    holders_[lease.lease] = session;
     result.leases.push_back({lease.lease.value, lease.epoch, catalog_.at(lease.model).config.name,
                              lease.context_tokens});
+  }
   result.waited_ms = static_cast<std::uint64_t>(granted.waited.count());
   result.load_ms = static_cast<std::uint64_t>(granted.loaded.count());
   const Reply reply = found->second.reply;
@@ -132,7 +108,7 @@ bool LeaseDesk::released(const core::Released& released) {
   return true;
 }
 
-bool LeaseDesk::refused(const core::Refused& refused) {
+bool LeaseDesk::refused(const core::Refused& refused, const Error& error) {
   std::optional<Reply> reply;
   if (const auto acquire = acquires_.find(refused.request); acquire != acquires_.end()) {
     reply = acquire->second.reply;
@@ -142,8 +118,33 @@ bool LeaseDesk::refused(const core::Refused& refused) {
     releases_.erase(release);
   }
   if (!reply) return false;
-  reply->fail(to_error(refused.refusal, catalog_));
+  reply->fail(error);
   return true;
+}
+
+template <class Params>
+void LeaseDesk::tell_holder(core::LeaseId lease, std::string_view method, const Params& params) {
+  const auto found = holders_.find(lease);
+  if (found == holders_.end()) return;
+  if (Session* session = sessions_.find(found->second))
+    session->notify([&](std::string& out) { wire::append_notification(out, method, params); });
+}
+
+void LeaseDesk::suspended(core::LeaseId lease) {
+  tell_holder(lease, "lease.suspended", wire::LeaseNotice{lease.value});
+}
+
+void LeaseDesk::resumed(core::LeaseId lease) {
+  tell_holder(lease, "lease.resumed", wire::LeaseNotice{lease.value});
+}
+
+void LeaseDesk::ended(const core::LeaseEnded& ended) {
+  tell_holder(ended.lease, "lease.lost", wire::LeaseLost{ended.lease.value, ended.reason});
+  holders_.erase(ended.lease);
+}
+
+void LeaseDesk::session_closed(core::SessionId session) {
+  std::erase_if(holders_, [&](const auto& entry) { return entry.second == session; });
 }
 
 void LeaseDesk::progress(const core::Progress& progress) {

@@ -13,7 +13,7 @@ namespace gpumodel::broker {
 class LeaseDesk {
  public:
   LeaseDesk(const LimitsConfig& limits, Catalog& catalog, Conductor& conductor,
-            Inspector& inspector);
+            Inspector& inspector, Sessions& sessions);
 
   // Throws wire::Error for what is refused at once; otherwise the reply comes when the core has
   // decided.
@@ -28,24 +28,33 @@ class LeaseDesk {
   // ---- decisions; false where the request is not one of these
   bool granted(const core::Granted& granted);
   bool released(const core::Released& released);
-  bool refused(const core::Refused& refused);
+  bool refused(const core::Refused& refused, const wire::Error& error);
   void progress(const core::Progress& progress);
+
+  // ---- what becomes of leases: their holders are told
+  void suspended(core::LeaseId lease);
+  void resumed(core::LeaseId lease);
+  void ended(const core::LeaseEnded& ended);
+  void session_closed(core::SessionId session);
 
  private:
   struct Acquire {
     Reply reply;
     core::AcquireRequest request;
     bool wants_progress = false;
-    std::size_t inspections = 0;  // that are awaited before the core is asked
+    bool decided = false;  // by the core; before, its models are inspected
   };
 
-  std::vector<core::ModelId> models_of(const wire::AcquireParams& params, const Peer& peer);
-  void inspected(core::RequestId request);
+  void inspected(core::RequestId request, const wire::Error* error);
+  template <class Params>
+  void tell_holder(core::LeaseId lease, std::string_view method, const Params& params);
 
-  LimitsConfig limits_;
+  const LimitsConfig& limits_;
   Catalog& catalog_;
   Conductor& conductor_;
   Inspector& inspector_;
+  Sessions& sessions_;
+  std::unordered_map<core::LeaseId, core::SessionId> holders_;
   std::unordered_map<core::RequestId, Acquire> acquires_;
   std::unordered_map<core::RequestId, Reply> releases_;
 };

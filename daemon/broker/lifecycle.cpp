@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "broker/notify.hpp"
 
@@ -23,7 +24,7 @@ constexpr milliseconds kEngineLimit{15'000};
 
 Lifecycle::Lifecycle(asio::io_context& io, const Log& log, const Config& config,
                      Conductor& conductor, Probe& probe, Inspector& inspector, Sessions& sessions,
-                     Service& service, Generations& generations, Listener& listener)
+                     Service& service, Generations& generations, Listener& listener, Reload& reload)
     : io_(io),
       log_(log),
       config_(config),
@@ -34,6 +35,7 @@ Lifecycle::Lifecycle(asio::io_context& io, const Log& log, const Config& config,
       service_(service),
       generations_(generations),
       listener_(listener),
+      reload_(reload),
       signals_(io, SIGTERM, SIGINT, SIGHUP),
       check_(io) {}
 
@@ -63,12 +65,17 @@ void Lifecycle::on_devices(const EngineAnswer& answer) {
 
 void Lifecycle::add_devices(const wire::DevicesResult& found) {
   has_devices_ = true;
+  // Engines of several CPU devices share the cores.
+  const auto threads = config_.devices.size() > 1
+                           ? std::max(1u, std::thread::hardware_concurrency() /
+                                              static_cast<unsigned>(config_.devices.size()))
+                           : 0u;
   for (const DeviceConfig& device : config_.devices) {
     const bool is_there =
         std::any_of(found.devices.begin(), found.devices.end(),
                     [&](const wire::ProbedDevice& probed) { return probed.kind == device.kind; });
     if (is_there) {
-      conductor_.add_device(device);
+      conductor_.add_device(device, threads);
     } else {
       log_.error("a configured device is not on this machine", {{"DEVICE", device.name}});
     }
@@ -94,8 +101,7 @@ void Lifecycle::wait_for_signal() {
 
 void Lifecycle::on_signal(int signal) {
   if (signal == SIGHUP) {
-    log_.warning(
-        "SIGHUP: this version does not reload its configuration; restart it to change something");
+    if (stage_ == Stage::serving) reload_.begin();
     return;
   }
   if (stage_ >= Stage::draining) {
@@ -110,7 +116,7 @@ void Lifecycle::drain() {
   log_.info("stopping: no new work is taken, what runs may end",
             {{"GENERATIONS", std::to_string(generations_.count())}});
   notify::stopping("draining");
-  service_.drain();
+  service_.drain_for_good();
   enter(Stage::draining, config_.daemon.drain_timeout);
 }
 

@@ -5,6 +5,7 @@
 
 #include "broker/inspector.hpp"
 #include "broker/listener.hpp"
+#include "broker/reload.hpp"
 #include "broker/service.hpp"
 
 namespace gpumodel::broker {
@@ -13,7 +14,7 @@ class Lifecycle {
  public:
   Lifecycle(asio::io_context& io, const Log& log, const Config& config, Conductor& conductor,
             Probe& probe, Inspector& inspector, Sessions& sessions, Service& service,
-            Generations& generations, Listener& listener);
+            Generations& generations, Listener& listener, Reload& reload);
 
   // Asks which devices there are; then clients are served and models inspected. Without a probe
   // clients are served too, degraded, and the devices come when it does.
@@ -45,6 +46,7 @@ class Lifecycle {
   Service& service_;
   Generations& generations_;
   Listener& listener_;
+  Reload& reload_;
   boost::asio::signal_set signals_;
   asio::steady_timer check_;
   SteadyTime stage_ends_{};

@@ -22,8 +22,8 @@ constexpr std::chrono::milliseconds kPauseWithoutDescriptors{50};
 
 std::string reason() { return std::generic_category().message(errno); }
 
-UniqueFd make_socket() {
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+os::Fd make_socket() {
+  os::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) throw std::system_error(errno, std::generic_category(), "socket");
   return fd;
 }
@@ -46,22 +46,22 @@ void remove_stale(const std::string& path) {
   if (!S_ISSOCK(info.st_mode))
     throw std::runtime_error(
         fmt::format("{}: something that is no socket is in the way; move it or set socket", path));
-  const UniqueFd probe = make_socket();
+  const os::Fd probe = make_socket();
   if (connect_to(probe.get(), address_of(path)) == 0 || errno == EAGAIN)
     throw std::runtime_error(
         fmt::format("{}: another daemon serves this socket; stop it or set socket", path));
   ::unlink(path.c_str());
 }
 
-UniqueFd open_spare() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+os::Fd open_spare() { return os::Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
 }  // namespace
 
-UniqueFd take_activated_socket() {
+os::Fd take_activated_socket() {
   const int count = sd_listen_fds(/*unset_environment=*/1);
   if (count < 0) throw std::system_error(-count, std::generic_category(), "$LISTEN_FDS");
-  if (count == 0) return UniqueFd();
-  UniqueFd fd(SD_LISTEN_FDS_START);
+  if (count == 0) return os::Fd();
+  os::Fd fd(SD_LISTEN_FDS_START);
   if (count > 1 || sd_is_socket_unix(fd.get(), SOCK_STREAM, /*listening=*/1, nullptr, 0) <= 0)
     throw std::runtime_error(
         "systemd passed something else than one listening AF_UNIX stream socket; check the .socket "
@@ -69,7 +69,7 @@ UniqueFd take_activated_socket() {
   return fd;
 }
 
-SocketFile::SocketFile(const DaemonConfig& config, UniqueFd& listening) : path_(config.socket) {
+SocketFile::SocketFile(const DaemonConfig& config, os::Fd& listening) : path_(config.socket) {
   remove_stale(path_);
   listening = make_socket();
   const sockaddr_un address = address_of(path_);
@@ -101,7 +101,7 @@ SocketFile::~SocketFile() {
     ::unlink(path_.c_str());
 }
 
-Listener::Listener(asio::io_context& io, const Log& log, UniqueFd listening,
+Listener::Listener(asio::io_context& io, const Log& log, os::Fd listening,
                    OnConnection on_connection)
     : log_(log),
       listening_(io, listening.release()),
@@ -122,7 +122,7 @@ void Listener::wait() {
 
 void Listener::accept_some() {
   for (;;) {
-    UniqueFd socket(
+    os::Fd socket(
         ::accept4(listening_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (socket) {
       told_exhaustion_ = false;
@@ -148,7 +148,7 @@ void Listener::accept_some() {
 
 bool Listener::refuse_one() {
   spare_.reset();
-  UniqueFd socket(
+  os::Fd socket(
       ::accept4(listening_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (socket)
     refuse_connection(socket.get(), wire::Error(wire::Code::quota,

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "broker/config.hpp"
-#include "broker/fd.hpp"
 #include "broker/log.hpp"
 #include "broker/loop.hpp"
+#include "os/fd.hpp"
 #include "wire/error.hpp"
 
 namespace gpumodel::broker {
@@ -15,14 +15,14 @@ namespace gpumodel::broker {
 // The one listening AF_UNIX stream socket that systemd passed ($LISTEN_FDS), or nothing where it
 // passed none. Throws std::runtime_error for any other gift. Removes the variables from the
 // environment.
-UniqueFd take_activated_socket();
+os::Fd take_activated_socket();
 
 // A socket file of our own, with its mode and group before anybody can connect. Removed at the end.
 class SocketFile {
  public:
   // Throws std::runtime_error: something answers on the path already, it is no socket, or its
   // folder is missing or not ours to write. A stale socket is replaced.
-  SocketFile(const DaemonConfig& config, UniqueFd& listening);
+  SocketFile(const DaemonConfig& config, os::Fd& listening);
   SocketFile(const SocketFile&) = delete;
   SocketFile& operator=(const SocketFile&) = delete;
   ~SocketFile();
@@ -36,9 +36,9 @@ class SocketFile {
 // Accepts connections from start() on.
 class Listener {
  public:
-  using OnConnection = std::function<void(UniqueFd)>;
+  using OnConnection = std::function<void(os::Fd)>;
 
-  Listener(asio::io_context& io, const Log& log, UniqueFd listening, OnConnection on_connection);
+  Listener(asio::io_context& io, const Log& log, os::Fd listening, OnConnection on_connection);
   void start();
 
  private:
@@ -51,7 +51,7 @@ class Listener {
   asio::steady_timer pause_;
   OnConnection on_connection_;
   // Closed to accept, and refuse, one connection where no descriptor is left for it.
-  UniqueFd spare_;
+  os::Fd spare_;
   bool told_exhaustion_ = false;
 };
 

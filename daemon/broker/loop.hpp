@@ -26,6 +26,12 @@ class DaemonClock {
   }
   // The moment of the loop's clock at which now() will be `time`.
   SteadyTime when(core::Time time) const { return start_ + time; }
+  // The same for people and other machines: ms since 1970 (UTC), by the wall clock as it is set
+  // now.
+  std::int64_t unix_ms(core::Time time) const {
+    const auto wall = std::chrono::system_clock::now().time_since_epoch() + (time - now());
+    return std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
+  }
 
  private:
   SteadyTime start_ = std::chrono::steady_clock::now();

@@ -11,43 +11,68 @@
 
 namespace {
 
+using namespace gpumodel;
 using namespace gpumodel::broker;
 
 constexpr std::chrono::seconds kProbeAnswersWithin{30};
+constexpr std::chrono::seconds kAsideWithin{10};
 constexpr int kExitBadConfiguration = 2;
 
-gpumodel::core::CoreConfig core_config(const Config& config) {
-  gpumodel::core::CoreConfig core;
-  core.max_wait = config.daemon.max_wait;
-  core.engine_grace = config.daemon.engine_grace;
-  core.residual_threshold_bytes = config.daemon.residual_threshold_bytes;
-  core.max_leases_per_user = config.limits.leases;
-  core.max_queued_per_user = config.limits.queued;
-  return core;
+// Each time memory runs short a part of the host cache goes; the next time, if that was too little,
+// the next part.
+std::unique_ptr<PressureWatch> watch_pressure(asio::io_context& io, const Log& log,
+                                              const Config& config, Conductor& conductor,
+                                              EventLog& events) {
+  constexpr std::uint64_t kParts = 4;
+  if (config.host_cache_bytes == 0) return nullptr;
+  std::string why;
+  os::Fd trigger = open_memory_pressure(why);
+  if (!trigger) {
+    log.warning("memory pressure is not watched: the host cache keeps its size", {{"REASON", why}});
+    return nullptr;
+  }
+  const std::uint64_t part = config.host_cache_bytes / kParts + 1;
+  return std::make_unique<PressureWatch>(io, std::move(trigger), [&conductor, &events, part] {
+    events.add("host_pressure", "the machine runs short of memory");
+    conductor.decide(
+        [&](core::Core& core, core::Time now) { return core.host_pressure(now, part); });
+  });
 }
 
-void run(const Config& config, const Log& log) {
-  UniqueFd listening = take_activated_socket();
+void run(const Options& options, Config& config, const Log& log) {
+  os::Fd listening = take_activated_socket();
   std::optional<SocketFile> socket_file;
   if (!listening) socket_file.emplace(config.daemon, listening);
 
   const std::string engine_program = find_engine_program();
   const DaemonClock clock;
   asio::io_context io(1);
-  Sessions sessions(io, log, config.limits);
+  Aside aside(io, kAsideWithin);
+  UserNames names(aside);
+  Sessions sessions(io, log, config.limits, names);
   Catalog catalog(config.models);
   Conductor conductor(io, clock, log, core_config(config), catalog, engine_program);
   Probe probe(io, clock, log, engine_program, kProbeAnswersWithin);
   Inspector inspector(log, catalog, conductor, probe);
-  LeaseDesk leases(config.limits, catalog, conductor, inspector);
+  MemoryReadings readings(io, conductor, probe);
+  LeaseDesk leases(config.limits, catalog, conductor, inspector, sessions);
+  Prefetches prefetches(catalog, conductor, inspector);
   Generations generations(io, conductor);
   TextCalls texts(catalog, conductor, probe);
-  StatusReport report(config.devices, catalog, conductor, sessions);
-  Service service(config, log, sessions, catalog, conductor, leases, generations, texts, report);
+  EventLog events(catalog, conductor, sessions);
+  Administration administration(catalog, conductor, sessions, clock);
+  Explanations explanations(catalog, conductor, events);
+  StatusReport report(config.devices, catalog, conductor, readings, sessions, clock);
+  Service service(
+      config, log, sessions, catalog, conductor, readings,
+      {leases, prefetches, generations, texts, administration, explanations, events, report});
+  const auto pressure = watch_pressure(io, log, config, conductor, events);
   Listener listener(io, log, std::move(listening),
-                    [&](UniqueFd socket) { sessions.admit(std::move(socket)); });
+                    [&](os::Fd socket) { sessions.admit(std::move(socket)); });
+  Reload reload(log, options.config_path, options.socket.has_value(), config, aside, catalog,
+                conductor, inspector, events);
   Lifecycle lifecycle(io, log, config, conductor, probe, inspector, sessions, service, generations,
-                      listener);
+                      listener, reload);
 
   lifecycle.start();
   io.run();
@@ -74,7 +99,7 @@ int main(int argc, char** argv) {
       return 0;
     }
     if (options.socket) config.daemon.socket = *options.socket;
-    run(config, log);
+    run(options, config, log);
     return 0;
   } catch (const ConfigError& error) {
     fmt::print(stderr, "{}\n", error.what());

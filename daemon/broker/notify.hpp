@@ -6,7 +6,8 @@
 namespace gpumodel::broker::notify {
 
 void ready(const std::string& status);
-void status(const std::string& text);
+// ready() follows when it is done.
+void reloading(const std::string& status);
 void stopping(const std::string& status);
 
 }  // namespace gpumodel::broker::notify

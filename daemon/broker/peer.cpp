@@ -35,19 +35,19 @@ std::vector<gid_t> peer_groups(int socket) {
 
 // Before Linux 6.5 the pid may already be another process's: that it still belongs to the peer's
 // user is all that can be checked, so that at worst another process of this user is watched.
-UniqueFd open_process(pid_t pid, uid_t uid) {
-  UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+os::Fd open_process(pid_t pid, uid_t uid) {
+  os::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   struct stat info {};
   if (process && (::stat(fmt::format("/proc/{}", pid).c_str(), &info) != 0 || info.st_uid != uid))
     process.reset();
   return process;
 }
 
-UniqueFd peer_process(int socket, const ucred& credentials) {
+os::Fd peer_process(int socket, const ucred& credentials) {
   int fd = -1;
   socklen_t size = sizeof fd;
-  if (::getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0) return UniqueFd(fd);
-  if (errno == ENODATA || credentials.pid <= 0) return UniqueFd();
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0) return os::Fd(fd);
+  if (errno == ENODATA || credentials.pid <= 0) return os::Fd();
   // An ended peer (ESRCH, EINVAL) gets no lease, and no descriptor left (EMFILE) no connection.
   if (errno != ENOPROTOOPT) fail("SO_PEERPIDFD");
   return open_process(credentials.pid, credentials.uid);

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "broker/fd.hpp"
+#include "os/fd.hpp"
 
 namespace gpumodel::broker {
 
@@ -14,7 +14,7 @@ struct Peer {
   gid_t gid = 0;
   pid_t pid = 0;              // 0: in a pid namespace that this process does not see
   std::vector<gid_t> groups;  // with gid
-  UniqueFd process;  // a pidfd, readable once the process has ended; empty where there is none
+  os::Fd process;  // a pidfd, readable once the process has ended; empty where there is none
 };
 
 // From SO_PEERCRED, SO_PEERGROUPS and SO_PEERPIDFD (Linux 6.5; before it pidfd_open, where the

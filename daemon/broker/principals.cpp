@@ -2,6 +2,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -28,6 +29,8 @@ bool Principals::contains(uid_t uid, const std::vector<gid_t>& groups_of_user) c
   });
 }
 
+namespace {
+
 std::optional<uid_t> find_user(const std::string& name) {
   std::optional<uid_t> found;
   with_buffer([&](std::vector<char>& buffer) {
@@ -52,18 +55,37 @@ std::optional<gid_t> find_group(const std::string& name) {
   return found;
 }
 
-const std::optional<std::string>& UserNames::learn(uid_t uid) {
-  const auto [entry, is_new] = names_.try_emplace(uid);
-  if (is_new) {
-    with_buffer([&](std::vector<char>& buffer) {
-      passwd record{};
-      passwd* result = nullptr;
-      const int error = ::getpwuid_r(uid, &record, buffer.data(), buffer.size(), &result);
-      if (result != nullptr) entry->second = record.pw_name;
-      return error;
-    });
-  }
-  return entry->second;
+}  // namespace
+
+Directory system_directory() { return {find_user, find_group}; }
+
+std::optional<std::string> name_of_user(uid_t uid) {
+  std::optional<std::string> found;
+  with_buffer([&](std::vector<char>& buffer) {
+    passwd record{};
+    passwd* result = nullptr;
+    const int error = ::getpwuid_r(uid, &record, buffer.data(), buffer.size(), &result);
+    if (result != nullptr) found = record.pw_name;
+    return error;
+  });
+  return found;
+}
+
+UserNames::UserNames(Aside& aside) : aside_(aside) {
+  for (const uid_t uid : {uid_t{0}, ::getuid()}) names_.emplace(uid, name_of_user(uid));
+}
+
+void UserNames::learn(uid_t uid) {
+  if (!names_.try_emplace(uid).second) return;
+  aside_.run([uid] { return name_of_user(uid).value_or(""); },
+             [this, uid](const std::optional<std::string>& name) {
+               if (name && !name->empty()) names_[uid] = *name;
+             });
+}
+
+std::optional<std::string> UserNames::name(uid_t uid) const {
+  const auto found = names_.find(uid);
+  return found != names_.end() ? found->second : std::nullopt;
 }
 
 }  // namespace gpumodel::broker

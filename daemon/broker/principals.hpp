@@ -3,10 +3,13 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include "broker/aside.hpp"
 
 namespace gpumodel::broker {
 
@@ -17,19 +20,27 @@ struct Principals {
   bool contains(uid_t uid, const std::vector<gid_t>& groups_of_user) const;
 };
 
-// The system's user database (NSS): may block, so used while the configuration is read, not in the
-// loop.
-std::optional<uid_t> find_user(const std::string& name);
-std::optional<gid_t> find_group(const std::string& name);
+// Where names of users and groups are looked up.
+struct Directory {
+  std::function<std::optional<uid_t>(const std::string& name)> user;
+  std::function<std::optional<gid_t>(const std::string& name)> group;
+};
+// The system's own (NSS): it may block, and so has no place in the loop.
+Directory system_directory();
+std::optional<std::string> name_of_user(uid_t uid);
 
-// Names of uids for `status`, each looked up once: when its first connection comes, in accept, so
-// that no request waits for the user database.
+// Names of uids for `status`. Each is looked up once, aside, when its first connection comes;
+// until it is known it has none.
 class UserNames {
  public:
-  // The name, or nothing where the system knows none.
-  const std::optional<std::string>& learn(uid_t uid);
+  // Looks up root and this process's own user at once.
+  explicit UserNames(Aside& aside);
+
+  void learn(uid_t uid);
+  std::optional<std::string> name(uid_t uid) const;
 
  private:
+  Aside& aside_;
   std::unordered_map<uid_t, std::optional<std::string>> names_;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "broker/quantities.hpp"
+#include "broker/words.hpp"
 
 namespace gpumodel::broker {
 namespace {
@@ -36,6 +37,25 @@ Error never_fits(const Refusal& refusal, const std::string& model) {
   return error;
 }
 
+Error foreign(const Refusal& refusal, const std::string& model,
+              const std::vector<wire::ForeignHolder>& holders) {
+  std::vector<std::string> named;
+  for (const wire::ForeignHolder& holder : holders)
+    named.push_back(fmt::format("{} ({}, pid {}) {}", holder.command,
+                                holder.user.value_or("unknown user"), holder.pid,
+                                format_size(holder.bytes)));
+  Error error(
+      Code::foreign,
+      fmt::format("{} needs {} more than other programs leave, which hold {}{}{}; end some "
+                  "of them, or ask to wait for their memory",
+                  model, format_size(refusal.missing_bytes), format_size(refusal.foreign_bytes),
+                  named.empty() ? "" : ": ", fmt::join(named, ", ")));
+  error.detail =
+      wire::encode(wire::ForeignDetail{refusal.needed_bytes, refusal.missing_bytes,
+                                       refusal.capacity_bytes, refusal.foreign_bytes, holders});
+  return error;
+}
+
 Error residual(const Refusal& refusal, const std::string& model) {
   const core::ReleaseReport& report = refusal.report;
   Error error(
@@ -49,7 +69,8 @@ Error residual(const Refusal& refusal, const std::string& model) {
 
 }  // namespace
 
-Error to_error(const Refusal& refusal, const Catalog& catalog) {
+Error to_error(const Refusal& refusal, const Catalog& catalog,
+               const std::vector<wire::ForeignHolder>& holders) {
   const std::string model =
       refusal.model ? "model " + catalog.at(refusal.model).config.name : "the request";
   switch (refusal.code) {
@@ -77,7 +98,8 @@ Error to_error(const Refusal& refusal, const Catalog& catalog) {
       return Error(
           Code::quota,
           fmt::format(
-              "this user has as many leases or waiting requests as it may{}; release one first",
+              "this user has as many leases, waiting requests or bytes of devices as it may{}; "
+              "release something first",
               refusal.reason.empty() ? "" : " (" + refusal.reason + ")"));
     case Refusal::Code::draining:
       return Error(Code::draining,
@@ -86,29 +108,15 @@ Error to_error(const Refusal& refusal, const Catalog& catalog) {
       return Error(Code::interrupted, "the request was cancelled");
     case Refusal::Code::residual:
       return residual(refusal, model);
+    case Refusal::Code::foreign:
+      return foreign(refusal, model, holders);
   }
   return Error(Code::internal, "a refusal without a reason; please report it");
 }
 
 wire::ReleaseResult to_wire(const core::ReleaseReport& report) {
-  using Outcome = core::ReleaseReport::Outcome;
-  const auto word = [&] {
-    switch (report.outcome) {
-      case Outcome::kept:
-        return "kept";
-      case Outcome::still_leased:
-        return "still_leased";
-      case Outcome::kept_wanted:
-        return "kept_wanted";
-      case Outcome::freed:
-        return "freed";
-      case Outcome::unverified:
-        return "unverified";
-    }
-    return "unverified";
-  };
   wire::ReleaseResult result;
-  result.outcome = word();
+  result.outcome = word(report.outcome);
   result.remaining_leases = report.remaining_leases;
   result.expected_bytes = report.expected_bytes;
   result.freed_bytes = report.freed_bytes;

@@ -5,10 +5,13 @@
 #include "core/effects.hpp"
 #include "wire/error.hpp"
 #include "wire/messages.hpp"
+#include "wire/operator_messages.hpp"
 
 namespace gpumodel::broker {
 
-wire::Error to_error(const core::Refusal& refusal, const Catalog& catalog);
+// `holders`: of the memory that is in the way, where the refusal is about that.
+wire::Error to_error(const core::Refusal& refusal, const Catalog& catalog,
+                     const std::vector<wire::ForeignHolder>& holders = {});
 wire::ReleaseResult to_wire(const core::ReleaseReport& report);
 
 }  // namespace gpumodel::broker

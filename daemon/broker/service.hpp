@@ -2,24 +2,41 @@
 // error.
 #pragma once
 
+#include "broker/administration.hpp"
 #include "broker/catalog.hpp"
 #include "broker/conductor.hpp"
+#include "broker/event_log.hpp"
+#include "broker/explanations.hpp"
 #include "broker/generations.hpp"
 #include "broker/lease_desk.hpp"
+#include "broker/memory_readings.hpp"
+#include "broker/prefetches.hpp"
 #include "broker/sessions.hpp"
 #include "broker/status_report.hpp"
 #include "broker/text_calls.hpp"
 
 namespace gpumodel::broker {
 
+// Those that serve the methods; all outlive the service.
+struct Desks {
+  LeaseDesk& leases;
+  Prefetches& prefetches;
+  Generations& generations;
+  TextCalls& texts;
+  Administration& administration;
+  Explanations& explanations;
+  EventLog& events;
+  StatusReport& report;
+};
+
 class Service final : private Sessions::Handler, private Answers {
  public:
   Service(const Config& config, const Log& log, Sessions& sessions, Catalog& catalog,
-          Conductor& conductor, LeaseDesk& leases, Generations& generations, TextCalls& texts,
-          StatusReport& report);
+          Conductor& conductor, MemoryReadings& readings, Desks desks);
 
-  // From now on new work is refused; what runs goes on.
-  void drain();
+  // From now on new work is refused; what runs goes on. The daemon stops: nobody can switch it off
+  // again.
+  void drain_for_good();
   bool draining() const { return draining_; }
 
  private:
@@ -32,7 +49,8 @@ class Service final : private Sessions::Handler, private Answers {
   struct Method {
     std::string_view name;
     void (Service::*serve)(const Call&);
-    bool in_call_json;  // reachable through call_json
+    bool in_call_json = true;  // reachable through call_json
+    bool for_admins = false;
   };
   static const Method kMethods[];
   static const Method* find_method(std::string_view name);
@@ -47,8 +65,14 @@ class Service final : private Sessions::Handler, private Answers {
   void usable(const core::Usable& usable) override;
   void refused(const core::Refused& refused) override;
   void progress(const core::Progress& progress) override;
+  void prefetched(const core::Prefetched& prefetched) override;
+  void yielded(const core::Yielded& yielded) override;
   void lease_ended(const core::LeaseEnded& ended) override;
+  void suspended(core::LeaseId lease) override;
+  void resumed(core::LeaseId lease) override;
+  void happened(const core::Happened& happened) override;
 
+  // ---- methods (service_methods.cpp)
   void hello(const Call& call);
   void models(const Call& call);
   void status(const Call& call);
@@ -58,23 +82,34 @@ class Service final : private Sessions::Handler, private Answers {
   void tokenize(const Call& call);
   void detokenize(const Call& call);
   void render(const Call& call);
+  void plan(const Call& call);
+  void why(const Call& call);
+  void events(const Call& call);
+  void subscribe(const Call& call);
+  void prefetch(const Call& call);
+  void unload(const Call& call);
+  void pin(const Call& call);
+  void yield(const Call& call);
+  void end_yield(const Call& call);
+  void drain(const Call& call);
+  void revoke(const Call& call);
   void call_json(const Call& call);
 
   wire::HelloResult greeting(const wire::HelloParams& params, core::SessionId session) const;
   void serve(const Method& method, const Call& call);
+  void require_permission(const Method& method, const Peer& peer) const;
   void refuse_while_draining() const;
+  void set_draining(bool on);
 
-  LimitsConfig limits_;
-  std::chrono::milliseconds max_wait_;
+  const Config& config_;
   const Log& log_;
   Sessions& sessions_;
   Catalog& catalog_;
   Conductor& conductor_;
-  LeaseDesk& leases_;
-  Generations& generations_;
-  TextCalls& texts_;
-  StatusReport& report_;
+  MemoryReadings& readings_;
+  Desks desks_;
   bool draining_ = false;
+  bool stopping_ = false;
 };
 
 }  // namespace gpumodel::broker

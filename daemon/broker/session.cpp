@@ -11,7 +11,7 @@ namespace gpumodel::broker {
 using wire::Code;
 using wire::Error;
 
-Session::Session(asio::io_context& io, core::SessionId id, Peer peer, UniqueFd socket,
+Session::Session(asio::io_context& io, core::SessionId id, Peer peer, os::Fd socket,
                  std::uint32_t most_in_flight, Handler& handler)
     : id_(id),
       peer_(std::move(peer)),

@@ -33,7 +33,7 @@ class Session final : private FrameStream::Handler {
     core::RequestId request;
   };
 
-  Session(asio::io_context& io, core::SessionId id, Peer peer, UniqueFd socket,
+  Session(asio::io_context& io, core::SessionId id, Peer peer, os::Fd socket,
           std::uint32_t most_in_flight, Handler& handler);
   void start();
 
@@ -62,7 +62,8 @@ class Session final : private FrameStream::Handler {
 
   const std::vector<OpenRequest>& open_requests() const { return open_; }
   std::optional<core::RequestId> open_request(std::uint32_t id) const;
-  bool has_output() const { return stream_.queued_bytes() != 0; }
+  // Sent, and not yet taken by the peer.
+  std::size_t unread_bytes() const { return stream_.queued_bytes(); }
 
   // Ends the connection; on_session_end follows from the loop.
   void end(const std::string& reason);

@@ -20,10 +20,11 @@ wire::Error refusal_of(const std::system_error& error) {
 
 }  // namespace
 
-Sessions::Sessions(asio::io_context& io, const Log& log, const LimitsConfig& limits)
-    : io_(io), log_(log), limits_(limits) {}
+Sessions::Sessions(asio::io_context& io, const Log& log, const LimitsConfig& limits,
+                   UserNames& names)
+    : io_(io), log_(log), limits_(limits), names_(names) {}
 
-void Sessions::admit(UniqueFd socket) {
+void Sessions::admit(os::Fd socket) {
   Peer peer;
   try {
     peer = read_peer(socket.get());
@@ -59,7 +60,7 @@ Session* Sessions::find(core::SessionId id) {
 
 bool Sessions::has_output() const {
   for (const auto& [id, session] : sessions_)
-    if (session->has_output()) return true;
+    if (session->unread_bytes() != 0) return true;
   return false;
 }
 

@@ -24,16 +24,21 @@ class Sessions final : private Session::Handler {
     ~Handler() = default;
   };
 
-  Sessions(asio::io_context& io, const Log& log, const LimitsConfig& limits);
+  Sessions(asio::io_context& io, const Log& log, const LimitsConfig& limits, UserNames& names);
   // Before the first connection: who serves the requests.
   void serve(Handler& handler) { handler_ = &handler; }
 
   // A new connection; it is refused and closed where its user has too many.
-  void admit(UniqueFd socket);
+  void admit(os::Fd socket);
   Session* find(core::SessionId id);
-  // The user's name, where the system knows one; looked up when the user's first connection came.
-  const std::optional<std::string>& user_name(uid_t uid) { return names_.learn(uid); }
+  // The user's name, where the system knows one and it has been looked up.
+  std::optional<std::string> user_name(uid_t uid) const { return names_.name(uid); }
 
+  template <class Params>
+  void notify_all(std::string_view method, const Params& params) {
+    for (const auto& [id, session] : sessions_)
+      session->notify([&](std::string& out) { wire::append_notification(out, method, params); });
+  }
   bool has_output() const;
   void end_all(const std::string& reason);
 
@@ -45,11 +50,11 @@ class Sessions final : private Session::Handler {
 
   asio::io_context& io_;
   const Log& log_;
-  LimitsConfig limits_;
+  const LimitsConfig& limits_;
   Handler* handler_ = nullptr;
   std::unordered_map<core::SessionId, std::unique_ptr<Session>> sessions_;
   std::unordered_map<uid_t, std::uint32_t> connections_;
-  UserNames names_;
+  UserNames& names_;
   std::uint64_t last_session_ = 0;
   std::uint64_t last_request_ = 0;
 };

@@ -1,4 +1,5 @@
 #include "broker/status_report.hpp"
+#include "broker/words.hpp"
 #include "wire/version.hpp"
 
 #include <unistd.h>
@@ -7,54 +8,6 @@
 
 namespace gpumodel::broker {
 namespace {
-
-const char* word(core::ModelState state) {
-  switch (state) {
-    case core::ModelState::not_loaded:
-      return "not_loaded";
-    case core::ModelState::loading:
-      return "loading";
-    case core::ModelState::ready:
-      return "ready";
-    case core::ModelState::suspended:
-      return "suspended";
-    case core::ModelState::unloading:
-      return "unloading";
-    case core::ModelState::unloaded:
-      return "unloaded";
-    case core::ModelState::failed:
-      return "failed";
-  }
-  return "failed";
-}
-
-const char* word(core::DeviceRow::State state) {
-  switch (state) {
-    case core::DeviceRow::State::stopped:
-      return "stopped";
-    case core::DeviceRow::State::starting:
-      return "starting";
-    case core::DeviceRow::State::running:
-      return "running";
-    case core::DeviceRow::State::backoff:
-      return "backoff";
-    case core::DeviceRow::State::failed:
-      return "failed";
-  }
-  return "failed";
-}
-
-const char* word(core::LeaseRow::State state) {
-  switch (state) {
-    case core::LeaseRow::State::held:
-      return "held";
-    case core::LeaseRow::State::suspended:
-      return "suspended";
-    case core::LeaseRow::State::resuming:
-      return "resuming";
-  }
-  return "held";
-}
 
 // The device as its user sees it: usable, coming, or gone.
 const char* device_state(core::DeviceRow::State engine) {
@@ -67,8 +20,14 @@ std::uint64_t ms(core::Time time) { return static_cast<std::uint64_t>(time.count
 }  // namespace
 
 StatusReport::StatusReport(const std::vector<DeviceConfig>& devices, const Catalog& catalog,
-                           Conductor& conductor, Sessions& sessions)
-    : devices_(devices), catalog_(catalog), conductor_(conductor), sessions_(sessions) {}
+                           Conductor& conductor, const MemoryReadings& readings, Sessions& sessions,
+                           const DaemonClock& clock)
+    : devices_(devices),
+      catalog_(catalog),
+      conductor_(conductor),
+      readings_(readings),
+      sessions_(sessions),
+      clock_(clock) {}
 
 status::Status StatusReport::status(bool draining) const {
   const core::Snapshot snapshot = conductor_.core().snapshot(conductor_.now());
@@ -80,16 +39,28 @@ status::Status StatusReport::status(bool draining) const {
   out.daemon.draining = draining;
   for (const DeviceConfig& config : devices_) out.devices.push_back(device(config, snapshot));
   for (const core::WeightsRow& row : snapshot.weights) out.weights.push_back(weights(row));
-  for (const Model& known : catalog_.all()) out.models.push_back(model(known, snapshot));
+  out.models = models(snapshot);
   for (const core::LeaseRow& row : snapshot.leases) out.leases.push_back(lease(row));
   for (const core::QueueRow& row : snapshot.queue) out.queue.push_back(waiter(row));
+  out.host_cache = {snapshot.host_cache.capacity_bytes, snapshot.host_cache.used_bytes};
+  for (const core::YieldRow& row : snapshot.yields) out.yields.push_back(yield(row));
   return out;
 }
 
 status::Models StatusReport::models() const {
-  const core::Snapshot snapshot = conductor_.core().snapshot(conductor_.now());
-  status::Models out;
-  for (const Model& known : catalog_.all()) out.models.push_back(model(known, snapshot));
+  return {models(conductor_.core().snapshot(conductor_.now()))};
+}
+
+// A removed model is told of as long as it is leased.
+std::vector<status::Model> StatusReport::models(const core::Snapshot& snapshot) const {
+  std::vector<status::Model> out;
+  for (const Model& known : catalog_.all()) {
+    const auto row =
+        std::find_if(snapshot.models.begin(), snapshot.models.end(),
+                     [&](const core::ModelRow& candidate) { return candidate.model == known.id; });
+    const bool has_row = row != snapshot.models.end();
+    if (!known.removed || has_row) out.push_back(model(known, has_row ? &*row : nullptr));
+  }
   return out;
 }
 
@@ -110,6 +81,9 @@ status::Device StatusReport::device(const DeviceConfig& config,
     return out;
   }
   out.state = device_state(row->engine);
+  if (readings_.has(id.front())) out.foreign_bytes = row->foreign_bytes;
+  out.yielded_bytes = row->yielded_bytes;
+  out.draining = row->draining;
   out.used_bytes = row->used_bytes;
   out.free_bytes = row->free_bytes;
   const Engine& engine = conductor_.engine(id.front());
@@ -124,7 +98,7 @@ status::Weights StatusReport::weights(const core::WeightsRow& row) const {
   status::Weights out;
   out.id = row.weights.value;
   out.device = device_name(row.device);
-  out.residency = row.device ? "device" : "disk";
+  out.residency = word(row.residency);
   out.tensor_bytes = row.need.tensor_bytes;
   out.kv_bytes = row.need.kv_bytes;
   out.workspace_bytes = row.need.workspace_bytes;
@@ -132,7 +106,7 @@ status::Weights StatusReport::weights(const core::WeightsRow& row) const {
   return out;
 }
 
-status::Model StatusReport::model(const Model& model, const core::Snapshot& snapshot) const {
+status::Model StatusReport::model(const Model& model, const core::ModelRow* row) const {
   status::Model out;
   out.name = model.config.name;
   if (model.facts) {
@@ -140,14 +114,12 @@ status::Model StatusReport::model(const Model& model, const core::Snapshot& snap
     out.architecture = model.facts->architecture;
     out.parameters = model.facts->parameters;
   }
-  const auto row =
-      std::find_if(snapshot.models.begin(), snapshot.models.end(),
-                   [&](const core::ModelRow& candidate) { return candidate.model == model.id; });
-  if (row != snapshot.models.end()) {
+  if (row != nullptr) {
     out.state = word(row->state);
     out.device = device_name(row->device);
     out.context_tokens = row->context_tokens;
     out.device_bytes = row->device_bytes;
+    out.pinned = row->pinned;
     out.leases = row->leases;
     out.waiting = row->waiting;
     out.since_ms = (conductor_.now() - row->since).count();
@@ -189,6 +161,19 @@ status::Waiter StatusReport::waiter(const core::QueueRow& row) const {
   if (const Session* session = sessions_.find(row.session)) {
     out.uid = session->peer().uid;
     out.user = sessions_.user_name(out.uid);
+    out.pid = session->peer().pid;
+  }
+  return out;
+}
+
+status::Yield StatusReport::yield(const core::YieldRow& row) const {
+  status::Yield out;
+  out.id = row.id.value;
+  out.device = conductor_.engine(row.device).device().name;
+  out.bytes = row.bytes;
+  if (row.until) out.until_ms = clock_.unix_ms(*row.until);
+  if (const Session* session = sessions_.find(row.session)) {
+    out.user = sessions_.user_name(session->peer().uid);
     out.pid = session->peer().pid;
   }
   return out;

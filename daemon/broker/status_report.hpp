@@ -4,6 +4,7 @@
 
 #include "broker/catalog.hpp"
 #include "broker/conductor.hpp"
+#include "broker/memory_readings.hpp"
 #include "broker/sessions.hpp"
 #include "broker/status_rows.hpp"
 
@@ -12,7 +13,8 @@ namespace gpumodel::broker {
 class StatusReport {
  public:
   StatusReport(const std::vector<DeviceConfig>& devices, const Catalog& catalog,
-               Conductor& conductor, Sessions& sessions);
+               Conductor& conductor, const MemoryReadings& readings, Sessions& sessions,
+               const DaemonClock& clock);
 
   status::Status status(bool draining) const;
   status::Models models() const;
@@ -20,16 +22,21 @@ class StatusReport {
  private:
   status::Device device(const DeviceConfig& config, const core::Snapshot& snapshot) const;
   status::Weights weights(const core::WeightsRow& row) const;
-  status::Model model(const Model& model, const core::Snapshot& snapshot) const;
+  std::vector<status::Model> models(const core::Snapshot& snapshot) const;
+  // `row`: nothing where the core does not know the model yet.
+  status::Model model(const Model& model, const core::ModelRow* row) const;
   status::Lease lease(const core::LeaseRow& row) const;
   status::Waiter waiter(const core::QueueRow& row) const;
+  status::Yield yield(const core::YieldRow& row) const;
   std::optional<std::string> device_name(std::optional<core::DeviceId> device) const;
   std::vector<std::string> names(const std::vector<core::ModelId>& models) const;
 
   std::vector<DeviceConfig> devices_;
   const Catalog& catalog_;
   Conductor& conductor_;
+  const MemoryReadings& readings_;
   Sessions& sessions_;
+  const DaemonClock& clock_;
 };
 
 }  // namespace gpumodel::broker

@@ -47,9 +47,11 @@ struct Device {
   std::string state;
   std::uint64_t capacity_bytes = 0;
   std::uint64_t reserve_bytes = 0;
-  OptionalBytes foreign_bytes;  // nobody measures it for a CPU budget
+  OptionalBytes foreign_bytes;  // nothing before the first reading
+  std::uint64_t yielded_bytes = 0;
   std::uint64_t used_bytes = 0;
   std::uint64_t free_bytes = 0;
+  bool draining = false;
   Engine engine;
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
@@ -59,8 +61,10 @@ struct Device {
     visit("capacity_bytes", self.capacity_bytes);
     visit("reserve_bytes", self.reserve_bytes);
     visit("foreign_bytes", self.foreign_bytes);
+    visit("yielded_bytes", self.yielded_bytes);
     visit("used_bytes", self.used_bytes);
     visit("free_bytes", self.free_bytes);
+    visit("draining", self.draining);
     visit("engine", self.engine);
   }
 };
@@ -119,6 +123,7 @@ struct Model {
   std::optional<std::uint32_t> context_tokens;
   OptionalBytes device_bytes;
   std::uint64_t adapter_bytes = 0;
+  bool pinned = false;
   std::uint32_t leases = 0;
   std::uint32_t waiting = 0;
   std::int64_t since_ms = 0;
@@ -136,6 +141,7 @@ struct Model {
     visit("context_tokens", self.context_tokens);
     visit("device_bytes", self.device_bytes);
     visit("adapter_bytes", self.adapter_bytes);
+    visit("pinned", self.pinned);
     visit("leases", self.leases);
     visit("waiting", self.waiting);
     visit("since_ms", self.since_ms);
@@ -204,6 +210,25 @@ struct HostCache {
   }
 };
 
+// Bytes that an administrator keeps free for other programs.
+struct Yield {
+  std::uint64_t id = 0;
+  std::string device;
+  std::uint64_t bytes = 0;
+  std::optional<std::int64_t> until_ms;
+  std::optional<std::string> user;
+  std::int64_t pid = 0;
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("id", self.id);
+    visit("device", self.device);
+    visit("bytes", self.bytes);
+    visit("until_ms", self.until_ms);
+    visit("user", self.user);
+    visit("pid", self.pid);
+  }
+};
+
 struct Models {
   std::vector<Model> models;
   template <class Self, class V>
@@ -221,6 +246,7 @@ struct Status {
   std::vector<Lease> leases;
   std::vector<Waiter> queue;
   HostCache host_cache;
+  std::vector<Yield> yields;
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
     visit("schema", self.schema);
@@ -231,6 +257,7 @@ struct Status {
     visit("leases", self.leases);
     visit("queue", self.queue);
     visit("host_cache", self.host_cache);
+    visit("yields", self.yields);
   }
 };
 

@@ -41,5 +41,6 @@ inline constexpr std::uint32_t kDefaultEvents = 100;
 inline constexpr std::size_t kMaxUnreadEventBytes = 1u << 20;
 inline constexpr std::size_t kMaxDecisions = 32;
 inline constexpr std::size_t kMaxReasonBytes = 256;
+inline constexpr std::uint64_t kMaxYieldMs = 366ull * 24 * 3600 * 1000;
 
 }  // namespace gpumodel::wire
