@@ -31,6 +31,8 @@ void tell_fate(gm_client* client, const gm_event* event, void* user) {
 // so that what fails besides is only said.
 int run_holding(const std::vector<std::string>& command, const std::string& socket,
                 gm_client* client, const std::function<void()>& give_back) {
+  // Ctrl-C after the last call has ended, and before the command began.
+  if (gm_client_dispatch(client, 0) == GM_E_INTERRUPTED) return kExitInterrupted;
   bool connected = true;
   const int status = run_child(command, socket_path(socket), client, [&] {
     connected = false;
@@ -75,7 +77,6 @@ ordered_json ask_yield(gm_client* client, const YieldCommand& command) {
   ordered_json params{{"device", command.device}, {"bytes", command.bytes}, {"for_ms", nullptr}};
   if (command.for_ms) params["for_ms"] = *command.for_ms;
   if (command.wait_ms >= 0) params["wait_ms"] = command.wait_ms;
-  const InterruptGuard guard(client);
   return call(client, "yield", params, GM_WAIT_FOREVER);
 }
 
@@ -112,13 +113,15 @@ int run_lease(const LeaseCommand& command) {
 
 int run_yield(const YieldCommand& command) {
   const Client client = connect(command.socket);
+  std::optional<InterruptGuard> guard(std::in_place, client.get());
   const ordered_json yield = ask_yield(client.get(), command);
-  if (!command.command.empty())
+  if (!command.command.empty()) {
+    guard.reset();
     return run_holding(command.command, command.socket, client.get(),
                        [&] { end_yield(client.get(), yield); });
+  }
   print_yield(yield, command);
   if (command.for_ms) return kExitDone;
-  const InterruptGuard guard(client.get());
   hold(client.get(), std::nullopt);
   end_yield(client.get(), yield);
   return kExitDone;
