@@ -54,7 +54,7 @@ void Core::State::unload_all(PendingRelease answer, const std::vector<ResidentId
   if (pending) return;
   ReleaseReport report;
   report.outcome =
-      leased != 0 ? ReleaseReport::Outcome::still_leased : ReleaseReport::Outcome::freed;
+      leased != 0 ? ReleaseReport::Outcome::still_leased : ReleaseReport::Outcome::kept;
   report.remaining_leases = leased;
   emit(Released{answer.request, report});
 }
