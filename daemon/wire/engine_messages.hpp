@@ -293,12 +293,14 @@ struct MemoryParams {
   EngineDevice device;
   std::uint64_t capacity_bytes = 0;
   std::vector<std::int64_t> pids;
+  std::uint64_t image_bytes = 0;
 
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
     visit("device", self.device);
     visit("capacity_bytes", self.capacity_bytes);
     visit("pids", self.pids);
+    visit("image_bytes", self.image_bytes);
   }
 };
 

@@ -111,6 +111,33 @@ BOOST_AUTO_TEST_CASE(the_probe_answers_about_text) {
               wire::Code::bad_request));
 }
 
+BOOST_AUTO_TEST_CASE(the_probe_knows_who_holds_memory) {
+  Engine engine;
+  Child probe({program("gpumodel-engine"), "--probe", "--fd", "FD"});
+  wire::MemoryParams params{{"cpu", "cpu"}, std::uint64_t{1} << 50, {}, 0};  // more than there is
+  const auto before = probe.client->call<wire::MemoryResult>("memory", params);
+  BOOST_TEST(before.total_bytes > before.available_bytes);
+  // The rest of the capacity is the probe's own, then the engine's and the image's, too.
+  const std::uint64_t of_others = before.foreign_bytes + before.available_bytes;
+  BOOST_TEST(of_others <= params.capacity_bytes);
+  BOOST_TEST_REQUIRE(!before.holders.empty());
+  BOOST_TEST(before.holders.size() <= 8u);
+  for (std::size_t i = 1; i < before.holders.size(); ++i)
+    BOOST_TEST(before.holders[i - 1].bytes >= before.holders[i].bytes);
+  BOOST_TEST(!before.holders.front().user.empty());
+  BOOST_TEST(!before.holders.front().command.empty());
+  params.pids = {engine.started.pid};
+  params.image_bytes = kMiB;
+  const auto ours = probe.client->call<wire::MemoryResult>("memory", params);
+  BOOST_TEST(ours.foreign_bytes + ours.available_bytes + kMiB < of_others);
+  for (const wire::MemoryHolder& holder : ours.holders)
+    BOOST_TEST(holder.pid != engine.started.pid);
+  params.capacity_bytes = 1;
+  BOOST_TEST(probe.client->call<wire::MemoryResult>("memory", params).foreign_bytes == 0u);
+  params.device.kind = "cuda";
+  BOOST_TEST((probe.client->ask("memory", params).error().code == wire::Code::unsupported));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

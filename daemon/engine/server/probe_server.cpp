@@ -3,6 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "engine/io/printable.hpp"
@@ -52,7 +53,9 @@ wire::MemoryResult memory(const wire::MemoryParams& params) {
     throw Error(Code::unsupported, "this probe reads the memory of devices of kind cpu only");
   std::vector<std::int64_t> ours = params.pids;
   ours.push_back(::getpid());
-  const auto machine = memory::read_machine_memory("/proc", ours, kMostHolders);
+  auto machine = memory::read_machine_memory("/proc", ours, kMostHolders);
+  // Images that no process maps are in nobody's resident set.
+  machine.ours_bytes += std::min(params.image_bytes, machine.total_bytes);
   wire::MemoryResult result{.total_bytes = machine.total_bytes,
                             .available_bytes = machine.available_bytes,
                             .foreign_bytes = machine.foreign_bytes(params.capacity_bytes),
