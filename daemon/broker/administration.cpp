@@ -11,9 +11,13 @@ namespace gpumodel::broker {
 using wire::Code;
 using wire::Error;
 
-Administration::Administration(Catalog& catalog, Conductor& conductor, Sessions& sessions,
-                               const DaemonClock& clock)
-    : catalog_(catalog), conductor_(conductor), sessions_(sessions), clock_(clock) {}
+Administration::Administration(Catalog& catalog, Conductor& conductor, Inspector& inspector,
+                               Sessions& sessions, const DaemonClock& clock)
+    : catalog_(catalog),
+      conductor_(conductor),
+      inspector_(inspector),
+      sessions_(sessions),
+      clock_(clock) {}
 
 core::DeviceId Administration::device_named(const std::string& name) const {
   const auto found = conductor_.devices_named({name});
@@ -35,9 +39,13 @@ void Administration::unload(core::RequestId request, const Peer& peer,
 
 void Administration::pin(const Peer& peer, const wire::PinParams& params, const Reply& reply) {
   const core::ModelId model = catalog_.require(params.model, peer).id;
-  conductor_.decide(
-      [&](core::Core& core, core::Time now) { return core.pin(now, model, params.on); });
-  reply.ok(wire::PinResult{params.model, params.on});
+  // The core has to have heard of it.
+  inspector_.freshen({model}, [this, model, params, reply](const Error* error) {
+    if (error != nullptr) return reply.fail(*error);
+    conductor_.decide(
+        [&](core::Core& core, core::Time now) { return core.pin(now, model, params.on); });
+    reply.ok(wire::PinResult{params.model, params.on});
+  });
 }
 
 void Administration::yield(core::RequestId request, const wire::YieldParams& params, Reply reply) {

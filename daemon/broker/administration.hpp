@@ -6,6 +6,7 @@
 
 #include "broker/catalog.hpp"
 #include "broker/conductor.hpp"
+#include "broker/inspector.hpp"
 #include "broker/reply.hpp"
 #include "wire/operator_messages.hpp"
 
@@ -13,10 +14,11 @@ namespace gpumodel::broker {
 
 class Administration {
  public:
-  Administration(Catalog& catalog, Conductor& conductor, Sessions& sessions,
+  Administration(Catalog& catalog, Conductor& conductor, Inspector& inspector, Sessions& sessions,
                  const DaemonClock& clock);
 
-  // All throw wire::Error for what is refused at once; unload and yield are answered later.
+  // All throw wire::Error for what is refused at once; all but drain, revoke and
+  // end_yield may be answered later.
   void unload(core::RequestId request, const Peer& peer, const wire::UnloadModelParams& params,
               Reply reply);
   void pin(const Peer& peer, const wire::PinParams& params, const Reply& reply);
@@ -42,6 +44,7 @@ class Administration {
 
   Catalog& catalog_;
   Conductor& conductor_;
+  Inspector& inspector_;
   Sessions& sessions_;
   const DaemonClock& clock_;
   struct Unload {

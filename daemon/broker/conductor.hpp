@@ -61,6 +61,7 @@ class Conductor final : private EngineEvents, private Loads::Outcomes {
   core::Time now() const { return clock_.now(); }
   // Whether these weights are on a device, or on their way up.
   bool is_resident(core::WeightsId weights) const { return loads_.is_resident(weights); }
+  std::uint64_t unmapped_image_bytes() const { return loads_.unmapped_image_bytes(); }
 
   Engine& engine(core::DeviceId device) override { return *engines_.at(device.value - 1); }
   const std::vector<std::unique_ptr<Engine>>& engines() const { return engines_; }

@@ -54,6 +54,13 @@ void HostImages::doubt_all() {
   for (auto& [weights, image] : images_) image.doubted = true;
 }
 
+std::uint64_t HostImages::bytes_without(const std::set<core::WeightsId>& some) const {
+  std::uint64_t bytes = 0;
+  for (const auto& [weights, image] : images_)
+    if (!some.contains(weights)) bytes += image.bytes;
+  return bytes;
+}
+
 void HostImages::drop(core::WeightsId weights) {
   const auto found = images_.find(weights);
   if (found == images_.end()) return;

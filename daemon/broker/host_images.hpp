@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <unordered_map>
 
 #include "core/types.hpp"
@@ -31,6 +32,8 @@ class HostImages {
   void verified(core::WeightsId weights);
   // An engine has died: who knows what it did to what it had mapped.
   void doubt_all();
+  // Of all images but these, as large as they may become.
+  std::uint64_t bytes_without(const std::set<core::WeightsId>& some) const;
   // Its memory goes back to the system now, even if an engine still holds the descriptor.
   void drop(core::WeightsId weights);
 

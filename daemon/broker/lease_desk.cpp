@@ -10,20 +10,14 @@ namespace gpumodel::broker {
 using wire::Code;
 using wire::Error;
 
-LeaseDesk::LeaseDesk(const LimitsConfig& limits, Catalog& catalog, Conductor& conductor,
-                     Inspector& inspector, Sessions& sessions)
-    : limits_(limits),
-      catalog_(catalog),
-      conductor_(conductor),
-      inspector_(inspector),
-      sessions_(sessions) {}
+LeaseDesk::LeaseDesk(Catalog& catalog, Conductor& conductor, Inspector& inspector,
+                     Sessions& sessions)
+    : catalog_(catalog), conductor_(conductor), inspector_(inspector), sessions_(sessions) {}
 
 void LeaseDesk::acquire(core::RequestId request, const Peer& peer,
                         const wire::AcquireParams& params, Reply reply) {
   if (params.wait_ms < -1)
     throw Error(Code::invalid, "wait_ms: -1 (the daemon's max_wait), 0 or more");
-  if (limits_.leases == 0u)
-    throw Error(Code::quota, "this daemon grants no leases: limits.leases is 0");
   Acquire acquire{reply, {}, params.progress, false};
   acquire.request.request = request;
   acquire.request.session = reply.session();
@@ -32,7 +26,6 @@ void LeaseDesk::acquire(core::RequestId request, const Peer& peer,
   acquire.request.only_if_ready = params.only_if_ready;
   acquire.request.wait_foreign = params.wait_foreign;
   if (params.wait_ms >= 0) acquire.request.wait = core::Time(params.wait_ms);
-  if (limits_.queued == 0u) acquire.request.wait = core::Time(0);
   conductor_.require_devices(acquire.request.models);
   const auto models = acquire.request.models;
   acquires_.emplace(request, std::move(acquire));

@@ -12,8 +12,7 @@ namespace gpumodel::broker {
 
 class LeaseDesk {
  public:
-  LeaseDesk(const LimitsConfig& limits, Catalog& catalog, Conductor& conductor,
-            Inspector& inspector, Sessions& sessions);
+  LeaseDesk(Catalog& catalog, Conductor& conductor, Inspector& inspector, Sessions& sessions);
 
   // Throws wire::Error for what is refused at once; otherwise the reply comes when the core has
   // decided.
@@ -49,7 +48,6 @@ class LeaseDesk {
   template <class Params>
   void tell_holder(core::LeaseId lease, std::string_view method, const Params& params);
 
-  const LimitsConfig& limits_;
   Catalog& catalog_;
   Conductor& conductor_;
   Inspector& inspector_;

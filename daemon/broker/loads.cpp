@@ -1,6 +1,7 @@
 #include "broker/loads.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace gpumodel::broker {
@@ -31,6 +32,14 @@ bool Loads::is_resident(core::WeightsId weights) const {
   return weights && std::any_of(residents_.begin(), residents_.end(), [&](const auto& entry) {
            return entry.second.load.weights == weights;
          });
+}
+
+std::uint64_t Loads::unmapped_image_bytes() const {
+  std::set<core::WeightsId> mapped;
+  for (const auto& [id, resident] : residents_)
+    if (resident.load.image != HostImage::none) mapped.insert(resident.load.weights);
+  for (const auto& [weights, device] : fills_) mapped.insert(weights);
+  return images_.bytes_without(mapped);
 }
 
 void Loads::load(const core::Load& load) {

@@ -49,6 +49,8 @@ class Loads {
 
   // Whether these weights are on a device, or on their way up.
   bool is_resident(core::WeightsId weights) const;
+  // Of images that no engine maps: they are in nobody's resident set, and yet ours.
+  std::uint64_t unmapped_image_bytes() const;
   KnownAnswers& known_answers() { return known_answers_; }
 
  private:

@@ -55,12 +55,12 @@ void run(const Options& options, Config& config, const Log& log) {
   Probe probe(io, clock, log, engine_program, kProbeAnswersWithin);
   Inspector inspector(log, catalog, conductor, probe);
   MemoryReadings readings(io, conductor, probe);
-  LeaseDesk leases(config.limits, catalog, conductor, inspector, sessions);
+  LeaseDesk leases(catalog, conductor, inspector, sessions);
   Prefetches prefetches(catalog, conductor, inspector);
   Generations generations(io, conductor);
   TextCalls texts(catalog, conductor, probe);
   EventLog events(catalog, conductor, sessions);
-  Administration administration(catalog, conductor, sessions, clock);
+  Administration administration(catalog, conductor, inspector, sessions, clock);
   Explanations explanations(catalog, conductor, events);
   StatusReport report(config.devices, catalog, conductor, readings, sessions, clock);
   Service service(

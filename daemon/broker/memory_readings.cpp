@@ -17,6 +17,7 @@ void MemoryReadings::read(core::DeviceId id) {
   params.capacity_bytes = device.capacity_bytes;
   for (const auto& engine : conductor_.engines())
     if (const auto pid = engine->pid()) params.pids.push_back(*pid);
+  params.image_bytes = conductor_.unmapped_image_bytes();
   const auto limit = std::make_shared<asio::steady_timer>(io_);
   limit->expires_after(kAnswerWithin);
   limit->async_wait(alive_.guard([this, id, number](const boost::system::error_code& error) {

@@ -153,13 +153,6 @@ BOOST_AUTO_TEST_CASE(a_second_signal_exits_at_once) {
   BOOST_TEST(eventually([&] { return !is_alive(engine); }));
 }
 
-BOOST_AUTO_TEST_CASE(a_reload_is_refused_with_a_word_in_the_log) {
-  start();
-  signal(SIGHUP);
-  BOOST_TEST(eventually([&] { return log().find("SIGHUP") != std::string::npos; }));
-  BOOST_TEST(status().daemon.pid == pid());
-}
-
 BOOST_AUTO_TEST_CASE(an_engine_with_nothing_resident_stops_after_its_grace) {
   model("m", "{}");
   start("[devices.cpu]\nmemory = \"64 MiB\"\n", "engine_grace = \"50ms\"");

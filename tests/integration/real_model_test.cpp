@@ -5,8 +5,11 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "support/process.hpp"
@@ -26,16 +29,15 @@ boost::test_tools::assertion_result has_demo_model(boost::unit_test::test_unit_i
   return found;
 }
 
-// gpumodeld with concept, relationship and attribute; one for the whole suite, since every test leaves it
-// as it found it: nothing leased, nothing loaded.
+// gpumodeld with concept, relationship and attribute on a CPU device of this much memory.
 class Daemon {
  public:
-  Daemon() {
+  explicit Daemon(const std::string& memory) {
     char pattern[] = "/tmp/gpumodel-real.XXXXXX";
     if (mkdtemp(pattern) == nullptr) throw std::runtime_error("mkdtemp");
     folder_ = pattern;
     std::ofstream config(folder_ + "/gpumodeld.toml");
-    config << "[devices.cpu]\nmemory = \"512 MiB\"\n";
+    config << "[devices.cpu]\nmemory = \"" << memory << "\"\n";
     for (const char* model : {"concept", "relationship", "attribute"}) {
       const auto target = std::filesystem::path(folder_) / model;
       std::filesystem::create_directory(target);
@@ -91,10 +93,59 @@ class Daemon {
   std::unique_ptr<test::Process> process_;
 };
 
+// One for the whole suite, since every test leaves it as it found it: nothing leased, nothing loaded.
 Daemon& daemon() {
-  static Daemon instance;
+  static Daemon instance("512 MiB");
   return instance;
 }
+
+// What the kernel holds resident for the arenas of an engine: the large mappings without a file.
+std::uint64_t arena_bytes(pid_t engine) {
+  constexpr std::uint64_t kLarge = 16u << 20;
+  std::ifstream maps("/proc/" + std::to_string(engine) + "/smaps");
+  std::uint64_t bytes = 0;
+  bool is_anonymous = false;
+  for (std::string line; std::getline(maps, line);) {
+    std::istringstream words(line);
+    std::string range, permissions, offset, device, inode, path;
+    words >> range >> permissions >> offset >> device >> inode >> path;
+    if (range.back() != ':') {
+      is_anonymous = path.empty() || path.find("gpumodel-") != std::string::npos;
+    } else if (is_anonymous && range == "Rss:") {
+      const std::uint64_t resident = std::stoull(permissions) * 1024;
+      if (resident >= kLarge) bytes += resident;
+    }
+  }
+  return bytes;
+}
+
+// The most that an engine's arenas held while this lived.
+class Peak {
+ public:
+  explicit Peak(const Daemon& watched)
+      : thread_([this, &watched] {
+          while (!stop_) {
+            const json status = watched.ask({"status"});
+            const json& device = status.at("devices").at(0);
+            booked_ = std::max(booked_, device.at("used_bytes").get<std::uint64_t>());
+            const json& pid = device.at("engine").at("pid");
+            if (!pid.is_null()) held_ = std::max(held_, arena_bytes(pid.get<pid_t>()));
+          }
+        }) {}
+  ~Peak() { stop(); }
+  void stop() {
+    stop_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+  std::uint64_t held() const { return held_; }
+  std::uint64_t booked() const { return booked_; }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::uint64_t held_ = 0;    // as the kernel counts
+  std::uint64_t booked_ = 0;  // as `status` says
+  std::thread thread_;        // last: it uses the rest
+};
 
 std::string comma_list(const json& tokens) {
   std::string out;
@@ -125,6 +176,20 @@ BOOST_AUTO_TEST_CASE(the_pipeline_runs_and_gives_the_memory_back) {
     BOOST_TEST(model.at("unload").at("residual_bytes") == 0);
     BOOST_TEST(model.at("unload").at("freed_bytes").get<std::uint64_t>() > 269'000'000u);
   }
+}
+
+BOOST_AUTO_TEST_CASE(the_pipeline_never_holds_more_than_one_model) {
+  const auto need = daemon().model("concept").at("device_bytes").get<std::uint64_t>();
+  Daemon small(std::to_string(need + need / 5) + " B");
+  Peak peak(small);
+  const Finished done = test::run({test::program("pipeline")}, "", small.environment());
+  BOOST_TEST(done.exit_code == 0, done.err);
+  peak.stop();
+  BOOST_TEST(peak.booked() > 0u);
+  BOOST_TEST(peak.booked() <= need + need / 100);
+  // A sample falls into each model's work of seconds, so that none is missed for as long as it runs.
+  BOOST_TEST(peak.held() > need / 2);
+  BOOST_TEST(peak.held() <= need + need / 100);
 }
 
 BOOST_AUTO_TEST_CASE(a_chat_answers_the_question) {

@@ -253,6 +253,23 @@ BOOST_AUTO_TEST_CASE(root_always_administrates) {
   BOOST_TEST(!config.daemon.admins.contains(12345, {12345}));
 }
 
+BOOST_AUTO_TEST_CASE(names_are_looked_up_in_the_directory_that_is_given) {
+  const broker::Directory directory{
+      [](const std::string& name) {
+        return name == "alice" ? std::optional<uid_t>(1001) : std::nullopt;
+      },
+      [](const std::string& name) {
+        return name == "gpumodel-admin" ? std::optional<gid_t>(77) : std::nullopt;
+      }};
+  const Config config =
+      read_config(kModel + "users = [\"alice\"]\n", "/etc/g/g.toml", kMachineBytes, directory);
+  BOOST_TEST(config.models.at(0).users.value().contains(1001, {}));
+  BOOST_TEST(config.daemon.admins.contains(5, {77}));  // the default, where there is such a group
+  BOOST_CHECK_THROW(
+      read_config("[daemon]\nadmins = [\"root\"]", "/etc/g/g.toml", kMachineBytes, directory),
+      ConfigError);
+}
+
 BOOST_AUTO_TEST_CASE(auto_unload_is_true_by_default) {
   BOOST_TEST(
       (read(kModel).models.at(0).auto_unload.kind == core::AutoUnload::Kind::at_last_release));
