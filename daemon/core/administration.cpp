@@ -61,7 +61,7 @@ void Core::State::unload_all(PendingRelease answer, const std::vector<ResidentId
 
 void Core::State::pin(ModelId model, bool pinned) {
   ModelEntry* entry = catalog_.find(model);
-  if (entry == nullptr || entry->pinned == pinned) return;
+  if (entry == nullptr || entry->removed || entry->pinned == pinned) return;
   entry->pinned = pinned;
   happened(pinned ? Happened::Type::pinned : Happened::Type::unpinned, model);
 }
@@ -78,8 +78,7 @@ void Core::State::yield(const YieldRequest& request) {
                                     .missing_bytes = request.bytes - capacity,
                                     .capacity_bytes = capacity});
   }
-  const Time wait =
-      std::clamp(request.wait.value_or(config_.max_wait), Time{0}, config_.max_wait);
+  const Time wait = std::clamp(request.wait.value_or(config_.max_wait), Time{0}, config_.max_wait);
   yields_.add(request, now_ + wait);
   book_yields(request.device);
 }

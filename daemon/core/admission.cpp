@@ -89,8 +89,7 @@ bool Core::State::admit_and_grant() {
       refresh(waiter);
       if (!devices) devices = plan_devices();
       for (PlanDevice& device : *devices) {
-        device.closed |=
-            stuck.closed.count(device.id) != 0 && !mutated(Mutation::starve_head);
+        device.closed |= stuck.closed.count(device.id) != 0 && !mutated(Mutation::starve_head);
       }
       const Admission admission = try_admit(waiter, *devices, stuck);
       if (admission == Admission::stuck || admission == Admission::parked) {
@@ -176,9 +175,8 @@ bool Core::State::may_go_ahead(const Waiter& waiter, const Plan& plan, const Stu
   const bool held_too_long = waiter.lease && leases_.all().at(waiter.lease).resident;
   const auto& ends = held_too_long ? stuck.closed : stuck.exhausted;
   if (mutated(Mutation::unbounded_overtaking)) return true;
-  return std::none_of(plan.places.begin(), plan.places.end(), [&](const Plan::Place& place) {
-    return ends.count(place.device) != 0;
-  });
+  return std::none_of(plan.places.begin(), plan.places.end(),
+                      [&](const Plan::Place& place) { return ends.count(place.device) != 0; });
 }
 
 void Core::State::carry_out(Waiter& waiter, const Plan& plan) {

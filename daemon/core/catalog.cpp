@@ -113,7 +113,8 @@ Catalog::Shape Catalog::shape(WeightsId weights, DeviceId device,
     const ModelEntry& entry = models_.at(model);
     const bool fits =
         std::find(entry.fits_on.begin(), entry.fits_on.end(), device) != entry.fits_on.end();
-    if (entry.spec->context_is_explicit && entry.bad_reason.empty() && !entry.removed && fits) widen(entry);
+    if (entry.spec->context_is_explicit && entry.bad_reason.empty() && !entry.removed && fits)
+      widen(entry);
   }
   const Bytes budget = budgets_.at(device);
   if (shape.need.total() > budget) shape = asked;

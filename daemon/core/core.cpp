@@ -23,6 +23,8 @@ Effects Core::State::finish() {
   prefetches_.expire(now_);
   bool changed = true;
   while (changed) {
+    if (std::exchange(checked_version_, catalog_.version()) != catalog_.version())
+      recheck_waiters();
     settle_fairness();
     changed = answer_yields();
     changed |= undo_overcommitment();

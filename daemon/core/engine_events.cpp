@@ -86,8 +86,7 @@ void Core::State::load_progress(ResidentId id, float fraction) {
   resident->fraction = std::clamp(fraction, resident->fraction, 1.0F);
 }
 
-void Core::State::load_done(ResidentId id, const Need& measured,
-                            bool image_complete) {
+void Core::State::load_done(ResidentId id, const Need& measured, bool image_complete) {
   Resident* resident = residency_.find(id);
   if (resident == nullptr || resident->state != Resident::State::loading) return;
   const Time took = now_ - resident->since;
@@ -144,8 +143,7 @@ void Core::State::unload_done(ResidentId id, Bytes expected, Bytes freed, Bytes 
   if (found == nullptr || found->state != Resident::State::unloading) return;
   const Resident resident = *found;
   history_.unloaded(resident.need.total(), now_ - resident.since);
-  happened(Happened::Type::unloaded, resident.model, resident.device, freed,
-           now_ - resident.since);
+  happened(Happened::Type::unloaded, resident.model, resident.device, freed, now_ - resident.since);
   const ReleaseReport report{.outcome = ReleaseReport::Outcome::freed,
                              .expected_bytes = expected,
                              .freed_bytes = freed,

@@ -55,8 +55,7 @@ PlanReport Core::State::plan(std::uint32_t uid, const std::vector<ModelId>& mode
   for (const ResidentId id : plan->evictions) {
     const Resident& victim = *residency_.find(id);
     for (const auto& [lease_id, lease] : leases_.all()) {
-      if (lease.resident == id)
-        add({Action::suspend, lease.model, victim.device, 0, Time{0}});
+      if (lease.resident == id) add({Action::suspend, lease.model, victim.device, 0, Time{0}});
     }
     add({Action::evict, victim.model, victim.device, victim.bytes(),
          history_.unload(victim.bytes())});

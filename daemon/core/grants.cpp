@@ -133,10 +133,17 @@ void Core::State::answer_release() {
 }
 
 void Core::State::refuse(RequestId request, Refusal refusal) {
-  static constexpr std::array kWords{
-      "no such model",    "its files cannot be used", "it can never fit",     "its wait was over",
-      "its lease is gone", "no usable device",         "over a user's limit",  "the daemon drains",
-      "it was cancelled", "memory did not come back", "other programs hold the memory"};
+  static constexpr std::array kWords{"no such model",
+                                     "its files cannot be used",
+                                     "it can never fit",
+                                     "its wait was over",
+                                     "its lease is gone",
+                                     "no usable device",
+                                     "over a user's limit",
+                                     "the daemon drains",
+                                     "it was cancelled",
+                                     "memory did not come back",
+                                     "other programs hold the memory"};
   happened(Happened::Type::refused, refusal.model, {}, refusal.missing_bytes, Time{0},
            kWords.at(static_cast<std::size_t>(refusal.code)));
   emit(Refused{request, std::move(refusal)});

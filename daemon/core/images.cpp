@@ -127,8 +127,7 @@ bool Core::State::load_without_eviction(ModelId model, Prefetched::Row* row) {
   for (const auto& [order, waiter] : queue_.all()) {
     if (waiter.admitted()) continue;
     for (PlanDevice& device : devices)
-      device.closed |=
-          std::binary_search(waiter.devices.begin(), waiter.devices.end(), device.id);
+      device.closed |= std::binary_search(waiter.devices.begin(), waiter.devices.end(), device.id);
   }
   const auto plan = make_plan_without_eviction(devices, items);
   if (!plan || !plan->loads()) return false;

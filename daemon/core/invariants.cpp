@@ -25,9 +25,9 @@ void Core::State::check_invariants() const {
   for (const auto& [order, waiter] : queue_.all()) {
     require(sessions_.at(waiter.session).waiting.count(waiter.request) == 1,
             "a waiter is its session's");
-    require(waiter.admitted() || !waiter.deadline || *waiter.deadline > now_ ||
-                waiter.awaits_reading,
-            "nobody waits too long");
+    require(
+        waiter.admitted() || !waiter.deadline || *waiter.deadline > now_ || waiter.awaits_reading,
+        "nobody waits too long");
     if (waiter.lease) {
       const Lease& lease = leases_.all().at(waiter.lease);
       require(!lease.resident || (over_hold(lease) && contended(lease)),
@@ -60,8 +60,9 @@ void Core::State::check_invariants() const {
     require(image.users == mapped[weights], "the users of an image add up");
     mapped.erase(weights);
   }
-  require(std::all_of(mapped.begin(), mapped.end(), [](const auto& one) { return one.second == 0; }),
-          "what is mapped is in the host cache");
+  require(
+      std::all_of(mapped.begin(), mapped.end(), [](const auto& one) { return one.second == 0; }),
+      "what is mapped is in the host cache");
   for (const auto& [id, device] : devices_)
     require(residency_.ledger(id).yielded_bytes() == yields_.bytes_on(id), "yields are booked");
 }

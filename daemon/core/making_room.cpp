@@ -87,7 +87,8 @@ bool Core::State::expire() {
     const RequestId request = waiter.request;
     const ModelId model = waiter.models.front();
     drop_waiter(request);
-    if (!mutated(Mutation::forget_waiting_answer)) refuse(request, {.code = Refusal::Code::busy, .model = model});
+    if (!mutated(Mutation::forget_waiting_answer))
+      refuse(request, {.code = Refusal::Code::busy, .model = model});
     changed = true;
   }
   return changed;

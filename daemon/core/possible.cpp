@@ -65,6 +65,8 @@ void Core::State::recheck_waiters() {
   for (const RequestId request : queue_.requests()) {
     const Waiter& waiter = *queue_.find(request);
     if (const auto refusal = impossible(waiter.models, static_cast<bool>(waiter.lease))) {
+      // What it needs together grew by what was measured: what is there already is there.
+      if (waiter.admitted() && refusal->code == Refusal::Code::never_fits) continue;
       drop_waiter(request);
       refuse(request, *refusal);
     }

@@ -37,7 +37,8 @@ std::vector<RequestId> Queue::requests() const {
 
 std::uint32_t Queue::count_of_user(std::uint32_t uid) const {
   std::uint32_t count = 0;
-  for (const auto& [order, waiter] : waiters_) count += waiter.uid == uid && !waiter.lease;
+  for (const auto& [order, waiter] : waiters_)
+    count += waiter.uid == uid && !waiter.lease && !waiter.admitted();
   return count;
 }
 

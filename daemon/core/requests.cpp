@@ -28,7 +28,6 @@ void Core::State::add_device(const DeviceSpec& device) {
   }
   residency_.add_device(device);
   catalog_.add_device(device);
-  recheck_waiters();
 }
 
 void Core::State::set_model(const ModelSpec& model) {
@@ -38,7 +37,7 @@ void Core::State::set_model(const ModelSpec& model) {
   entry.bad_reason.clear();
   entry.error.clear();
   entry.removed = false;
-  if (!entry.spec) entry.preload_pending = model.preload;
+  entry.preload_pending = model.preload && (!entry.spec || entry.preload_pending);
   catalog_.changed();
   const bool in_use = entry.spec && (leases_.count_of_model(model.id) != 0 ||
                                      residency_.any_of(entry.spec->weights));
@@ -47,25 +46,14 @@ void Core::State::set_model(const ModelSpec& model) {
     return;
   }
   catalog_.adopt(entry, model);
-  recheck_waiters();
 }
 
 void Core::State::remove_model(ModelId model) {
   ModelEntry* entry = catalog_.find(model);
   if (entry == nullptr || entry->removed) return;
   entry->removed = true;
+  entry->pinned = entry->preload_pending = false;
   catalog_.changed();
-  // No load is to name it any more.
-  std::vector<ResidentId> planned;
-  for (const auto& [id, resident] : residency_.all()) {
-    if (resident.state == Resident::State::planned && resident.model == model)
-      planned.push_back(id);
-  }
-  for (const ResidentId id : planned) {
-    for (const RequestId request : claimers(id)) throw_back(*queue_.find(request));
-    remove_resident(id);
-  }
-  recheck_waiters();
 }
 
 void Core::State::set_model_bad(ModelId model, std::string name, std::string reason) {
@@ -75,7 +63,6 @@ void Core::State::set_model_bad(ModelId model, std::string name, std::string rea
   entry.removed = false;
   catalog_.changed();
   entry.bad_reason = reason.empty() ? "its files cannot be used" : std::move(reason);
-  recheck_waiters();
 }
 
 void Core::State::session_opened(const Session& session) {

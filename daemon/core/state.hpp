@@ -191,6 +191,8 @@ class Core::State {
   // ---- upkeep.cpp
   bool settle_residents();
   bool settle_removed();
+  // Another model on its weights that stays; none where there is none.
+  ModelId heir_of(const ModelEntry& removed) const;
   bool kept(const Resident& resident) const;
   bool wanted(const Resident& resident) const;
   bool wanted_soon(const Resident& resident) const;
@@ -275,6 +277,7 @@ class Core::State {
 
   std::map<DeviceId, Device> devices_;
   Catalog catalog_;
+  std::uint64_t checked_version_ = 0;  // of the catalog, by recheck_waiters()
   Residency residency_;
   LeaseTable leases_;
   Queue queue_;

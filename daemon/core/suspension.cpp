@@ -67,9 +67,8 @@ std::optional<Time> Core::State::evictable_at(const Resident& resident, const Le
   if (is_pinned(resident) && !mutated(Mutation::evict_pinned)) return std::nullopt;
   Time at = now_;
   const bool only_waiters =
-      !resident.had_other_users &&
-      std::all_of(resident.users.begin(), resident.users.end(),
-                  [&](SessionId session) { return blocked(session); });
+      !resident.had_other_users && std::all_of(resident.users.begin(), resident.users.end(),
+                                               [&](SessionId session) { return blocked(session); });
   if (!for_admin && !only_waiters && !mutated(Mutation::ignore_min_residency))
     at = std::max(at, resident.since + config_.min_residency);
   const auto found = leases.find(resident.id);

@@ -74,8 +74,8 @@ void Core::State::tell_progress() {
       continue;
     }
     if (!told && !waiter.admitted())
-      happened(Happened::Type::queued, waiter.models.front(), {}, 0, Time{0},
-               waiting_for(waiter), waiter.uid);
+      happened(Happened::Type::queued, waiter.models.front(), {}, 0, Time{0}, waiting_for(waiter),
+               waiter.uid);
     waiter.told = progress;
     emit(progress);
   }
@@ -112,7 +112,10 @@ std::optional<Time> Core::State::load_eta(const Waiter& waiter) const {
 
 void Core::State::want_wake_up() {
   std::optional<Time> next;
-  const auto want = [&](Time at) { next = next ? std::min(*next, at) : at; };
+  // What is due already waits for something else than time.
+  const auto want = [&](Time at) {
+    if (at > now_) next = next ? std::min(*next, at) : at;
+  };
   bool queued = yields_.any_waiting();
   for (const auto& [order, waiter] : queue_.all()) {
     queued |= !waiter.admitted();
@@ -124,7 +127,7 @@ void Core::State::want_wake_up() {
     for (const auto& [id, resident] : residency_.all()) {
       for (const bool for_admin : {false, true}) {
         const auto at = evictable_at(resident, leases, for_admin);
-        if (at && *at > now_) want(*at);
+        if (at) want(*at);
       }
     }
   }

@@ -47,8 +47,10 @@ bool Core::State::kept(const Resident& resident) const {
 
 bool Core::State::wanted_soon(const Resident& resident) const {
   const std::vector<ModelId> soon = prefetches_.models(now_);
-  return std::any_of(soon.begin(), soon.end(),
-                     [&](ModelId model) { return serves(resident, model); });
+  return std::any_of(soon.begin(), soon.end(), [&](ModelId model) {
+    const ModelEntry* entry = catalog_.find(model);
+    return entry != nullptr && !entry->removed && serves(resident, model);
+  });
 }
 
 bool Core::State::wanted(const Resident& resident) const {
@@ -74,15 +76,19 @@ bool Core::State::settle_removed() {
   std::vector<ModelId> gone;
   for (auto& [id, entry] : catalog_.all()) {
     if (!entry.removed || leases_.count_of_model(id) != 0) continue;
+    const ModelId heir = heir_of(entry);
     bool there = false;
-    if (entry.spec && catalog_.sharers(entry.spec->weights).size() == 1) {
-      for (auto& [resident_id, resident] : residency_.all()) {
-        if (resident.weights != entry.spec->weights) continue;
-        there = true;
-        if (resident.state != Resident::State::ready || !resident.idle()) continue;
-        start_unload(resident);
-        changed = true;
+    for (auto& [resident_id, resident] : residency_.all()) {
+      if (!entry.spec || resident.weights != entry.spec->weights) continue;
+      if (heir) {
+        if (resident.model == id) resident.model = heir;
+        continue;
       }
+      there = true;
+      resident.preloaded = false;
+      if (resident.state != Resident::State::ready || !resident.idle()) continue;
+      start_unload(resident);
+      changed = true;
     }
     if (!there) gone.push_back(id);
   }
@@ -91,6 +97,15 @@ bool Core::State::settle_removed() {
     catalog_.remove(id);
   }
   return changed || !gone.empty();
+}
+
+ModelId Core::State::heir_of(const ModelEntry& removed) const {
+  if (!removed.spec) return {};
+  for (const ModelId model : catalog_.sharers(removed.spec->weights)) {
+    const bool stays = !catalog_.find(model)->removed || leases_.count_of_model(model) != 0;
+    if (model != removed.id && stays) return model;
+  }
+  return {};
 }
 
 void Core::State::start_unload(Resident& resident) {
@@ -103,15 +118,12 @@ void Core::State::remove_resident(ResidentId id) {
   const WeightsId weights = residency_.find(id)->weights;
   release_image(*residency_.find(id));
   residency_.remove(id);
-  bool adopted = false;
   for (auto& [model, entry] : catalog_.all()) {
     if (!entry.spec || entry.spec->weights != weights) continue;
     entry.since = now_;
     if (!entry.next || residency_.any_of(weights) || leases_.count_of_model(model) != 0) continue;
     catalog_.adopt(entry, ModelSpec(*entry.next));
-    adopted = true;
   }
-  if (adopted) recheck_waiters();
 }
 
 void Core::State::keep_by_policy(Resident& resident, ModelId model) {

@@ -15,13 +15,14 @@ using Kind = Operation::Kind;
 
 constexpr Bytes kMiB = Bytes{1} << 20;
 constexpr std::size_t kMaxSessions = 12;
-constexpr std::array kNames{"open",          "close", "acquire", "cancel",   "release",
-                            "release_stale", "use",   "end_use", "answer",   "lose",
-                            "progress",      "late",  "advance", "set_model", "remove_model",
-                            "prefetch",      "unload", "pin", "yield", "unyield", "revoke", "drain",
-                            "foreign", "pressure", "lose_image"};
+constexpr std::array kNames{"open",          "close",  "acquire", "cancel",    "release",
+                            "release_stale", "use",    "end_use", "answer",    "lose",
+                            "progress",      "late",   "advance", "set_model", "remove_model",
+                            "prefetch",      "unload", "pin",     "yield",     "unyield",
+                            "revoke",        "drain",  "foreign", "pressure",  "lose_image"};
 // How often each kind occurs, in the order of the kinds.
-constexpr std::array kWeights{6, 2, 24, 3, 16, 1, 10, 8, 60, 2, 3, 2, 14, 2, 1, 4, 1, 2, 1, 1, 1, 1, 3, 1, 1};
+constexpr std::array kWeights{6, 2, 24, 3, 16, 1, 10, 8, 60, 2, 3, 2, 14,
+                              2, 1, 4,  1, 2,  1, 1,  1, 1,  3, 1, 1};
 
 std::vector<std::string> lines(const Snapshot& state) {
   std::vector<std::string> all;
@@ -102,8 +103,7 @@ class Run {
       case Kind::set_model: {
         const ModelSpec& spec = specs_[op.a % specs_.size()];
         if (op.b % 2 == 0) return world_.set_model(spec);
-        return world_.feed(
-            world_.core().set_model_bad(world_.now(), spec.id, spec.name, "torn file"));
+        return world_.set_model_bad(spec.id);
       }
       case Kind::remove_model:
         return world_.remove_model(specs_[op.a % specs_.size()].id);
@@ -256,7 +256,8 @@ class Run {
     if (job.kind == World::Job::Kind::unload && luck < 5) {
       return world_.unload_with_residual(index, (op.c % 40) * kMiB);
     }
-    if (luck == 99 && world_.engine_alive(job.device)) return world_.lose(job.device, Time{op.c % 500});
+    if (luck == 99 && world_.engine_alive(job.device))
+      return world_.lose(job.device, Time{op.c % 500});
     world_.answer(index);
   }
 
@@ -302,7 +303,11 @@ Outcome run_trace(std::uint64_t seed, const Trace& trace, bool log) {
       if (log) outcome.log.push_back(words(op));
       run->apply(op);
     }
-    if (log) outcome.log.push_back("(end)");
+    if (log) {
+      outcome.log.push_back("(end)");
+      for (std::string& line : lines(run->world().core().snapshot(run->world().now())))
+        outcome.log.push_back(std::move(line));
+    }
     run->world().expect_clean_end();
   } catch (const std::exception& error) {
     outcome.violation = error.what();

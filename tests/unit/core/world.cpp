@@ -26,6 +26,7 @@ ModelId World::model(ModelSpec spec) {
     for (const auto& [id, engine] : engines_) spec.devices.push_back(id);
   }
   models_[spec.id].spec = spec;
+  models_[spec.id].preloaded |= spec.preload;
   feed(core_.set_model(now_, spec));
   return spec.id;
 }
@@ -47,9 +48,9 @@ RequestId World::acquire(SessionId session, std::vector<ModelId> models, Wish wi
   request.wait_foreign = wish.wait_foreign;
   uid_of_[id] = sessions_.at(session);
   requests_[id] = request;
-  feed(core_.acquire(now_, AcquireRequest{id, session, std::move(models), wish.wait,
-                                          wish.context_tokens, wish.only_if_ready,
-                                          wish.wait_foreign}));
+  feed(core_.acquire(now_,
+                     AcquireRequest{id, session, std::move(models), wish.wait, wish.context_tokens,
+                                    wish.only_if_ready, wish.wait_foreign}));
   return id;
 }
 
@@ -179,9 +180,8 @@ void World::lose(DeviceId device, std::optional<Time> retry_after) {
     images_.at(job.weights).torn = true;
     --images_.at(job.weights).users;
   }
-  std::erase_if(jobs_, [&](const Job& job) {
-    return job.device == device && job.kind != Job::Kind::read;
-  });
+  std::erase_if(
+      jobs_, [&](const Job& job) { return job.device == device && job.kind != Job::Kind::read; });
   for (auto& [id, resident] : residents_) {
     if (resident.device == device) unmap(resident);
   }
@@ -251,8 +251,8 @@ void World::advance(Time by) {
     const bool late = request.queued && request.deadline && *request.deadline < now_ && !reading;
     check(!late, "a queued request is refused when its wait is over");
   }
-  std::erase_if(yields_,
-                [&](const auto& yield) { return yield.second.until && *yield.second.until <= now_; });
+  std::erase_if(
+      yields_, [&](const auto& yield) { return yield.second.until && *yield.second.until < now_; });
   check_yields();
   check_head_is_served();
 }
@@ -260,8 +260,11 @@ void World::advance(Time by) {
 void World::feed(Effects effects) {
   ++events_;
   moved_on_.clear();
-  started_fresh_.clear();
+  started_.clear();
   evicting_.reset();
+  std::erase_if(yields_, [&](const auto& yield) {
+    return yield.second.until && *yield.second.until <= now_;
+  });
   last_ = effects;
   for (const Effect& effect : effects) carry_out(effect);
   check(lost_.empty(), "the leases of a lost engine are told that they are suspended");

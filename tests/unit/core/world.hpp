@@ -64,6 +64,7 @@ class World {
     core::ModelSpec spec;
     bool pinned = false;
     bool removed = false;
+    bool preloaded = false;  // once, by what its configuration was
   };
   struct Image {
     core::Bytes bytes = 0;
@@ -115,10 +116,13 @@ class World {
   void drain_device(core::DeviceId device, bool on);
   void remove_model(core::ModelId model);
   void set_model(const core::ModelSpec& spec);
+  void set_model_bad(core::ModelId model);
 
   // ---- memory
   // What other programs hold from now on; the core knows when it reads it.
-  void set_foreign(core::DeviceId device, core::Bytes bytes) { engines_.at(device).foreign = bytes; }
+  void set_foreign(core::DeviceId device, core::Bytes bytes) {
+    engines_.at(device).foreign = bytes;
+  }
   // Reads are jobs, to be answered like the others.
   void read_by_hand() { read_at_once_ = false; }
   void fail_read(std::size_t job);
@@ -184,7 +188,7 @@ class World {
     core::Bytes foreign = 0;        // now
     core::Bytes known_foreign = 0;  // as last read
     bool reading = false;
-    bool fresh = false;             // read in this event
+    bool fresh = false;  // read in this event
     bool draining = false;
     enum class Phase { stopped, starting, running, stopping, failed };
     Phase phase = Phase::stopped;
@@ -218,6 +222,7 @@ class World {
   void moved_on(core::RequestId request);
   void check_books();
   void check_order();
+  bool behind(core::RequestId later, const Request& earlier) const;
   void remember_what_comes();
   void end_administration();
   void check_loads_are_wanted() const;
@@ -253,9 +258,10 @@ class World {
   std::map<core::RequestId, core::LeaseId> uses_;
   std::map<core::RequestId, core::Effect> answers_;
   std::map<core::RequestId, std::uint32_t> uid_of_;
-  std::vector<core::RequestId> moved_on_;    // in this event: from queued to admitted
-  std::set<core::RequestId> started_fresh_;  // of these, with weights that were not coming before
-  std::set<core::WeightsId> coming_;         // at the end of the last event: there, or admitted
+  std::vector<core::RequestId> moved_on_;  // in this event: from queued to admitted
+  // In this event: weights that were not coming before, and who waits for them now.
+  std::multimap<core::WeightsId, core::RequestId> started_;
+  std::set<core::WeightsId> coming_;  // at the end of the last event: there, or admitted
   std::map<core::WeightsId, Image> images_;
   std::map<core::WeightsId, core::Bytes> surplus_;
   std::map<core::YieldId, Yield> yields_;

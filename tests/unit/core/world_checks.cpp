@@ -28,7 +28,7 @@ void World::check_loads_are_wanted() const {
       });
     });
     const bool preload = std::any_of(models_.begin(), models_.end(), [&](const auto& model) {
-      return model.second.spec.preload && model.second.spec.weights == resident.weights;
+      return model.second.preloaded && model.second.spec.weights == resident.weights;
     });
     if (soon || preload) continue;
     const bool wanted = std::any_of(requests_.begin(), requests_.end(),
@@ -76,9 +76,10 @@ bool World::pinned(WeightsId weights) const {
 
 bool World::blocked(SessionId session) const {
   return std::any_of(requests_.begin(), requests_.end(), [&](const auto& request) {
-    const bool queues = request.second.kind == Request::Kind::acquire ||
-                        request.second.kind == Request::Kind::use;
-    return request.second.session == session && request.second.queued && queues;
+    const bool queues =
+        request.second.kind == Request::Kind::acquire || request.second.kind == Request::Kind::use;
+    // One whose load was given up within this event is queued again without a word.
+    return request.second.session == session && queues;
   });
 }
 
@@ -89,9 +90,8 @@ bool World::past_residency(const Resident& resident) const {
 }
 
 bool World::may_suspend(const Lease& lease) const {
-  const bool used = std::any_of(uses_.begin(), uses_.end(), [&](const auto& use) {
-    return use.second == lease.granted.lease;
-  });
+  const bool used = std::any_of(uses_.begin(), uses_.end(),
+                                [&](const auto& use) { return use.second == lease.granted.lease; });
   const auto& grace = models_.at(lease.granted.model).spec.idle_grace;
   if (used || !grace) return false;
   const bool held_long = config_.max_hold && now_ >= lease.since + *config_.max_hold;
@@ -161,21 +161,36 @@ void World::check_yields() const {
     check(yields_.count(row.id) != 0, "a yield ends with its time or its session");
 }
 
+// Between users it is their turns that count, and who waits for other programs holds nobody up.
+bool World::behind(RequestId later, const Request& earlier) const {
+  return earlier.queued && earlier.kind == Request::Kind::acquire && !earlier.wait_foreign &&
+         sessions_.at(earlier.session) == uid_of_.at(later);
+}
+
 void World::check_order() {
   // With several devices later requests may have another one.
   if (engines_.size() != 1 || !undisturbed_memory()) return;
+  std::map<WeightsId, bool> in_turn;
   for (const RequestId later : moved_on_) {
     for (auto& [id, earlier] : requests_) {
       if (id >= later) break;
-      if (!earlier.queued || earlier.kind != Request::Kind::acquire || earlier.wait_foreign)
-        continue;
-      // Between users it is their turns that count.
-      if (sessions_.at(earlier.session) != uid_of_[later]) continue;
+      if (!behind(later, earlier)) continue;
       check(++earlier.overtaken <= kMaxOvertaken,
             "a queued request is overtaken a bounded number of times");
-      check(started_fresh_.count(later) == 0, "no load starts for a request behind a queued one");
     }
   }
+  // Somebody whose turn it was asked for each load; the others joined it.
+  for (const auto& [weights, later] : started_) {
+    bool late = false;
+    bool used = false;
+    for (const auto& [id, request] : requests_) {
+      late |= id < later && behind(later, request);
+      used |= request.kind == Request::Kind::use && wants(request, weights);
+    }
+    in_turn[weights] |= !late || used;
+  }
+  for (const auto& [weights, one] : in_turn)
+    check(one, "no load starts for a request behind a queued one");
 }
 
 void World::remember_what_comes() {
@@ -205,9 +220,9 @@ void World::end_administration() {
   for (const auto& [id, yield] : std::map(yields_)) unyield(id);
   for (const auto& [id, model] : std::map(models_)) {
     if (model.pinned) pin(id, false);
-    if (model.spec.pinned) {
+    if (model.spec.pinned || model.spec.preload) {
       ModelSpec spec = model.spec;
-      spec.pinned = false;
+      spec.pinned = spec.preload = false;
       set_model(spec);
     }
   }

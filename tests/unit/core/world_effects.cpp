@@ -48,7 +48,10 @@ void World::on(const Load& effect) {
     if (yield.wish.device == effect.device) bytes += yield.wish.bytes;
   }
   check(bytes <= engine.budget, "a load leaves yields alone");
-  check(!models_.at(effect.model).removed, "a load names no removed model");
+  const bool leased = std::any_of(leases_.begin(), leases_.end(), [&](const auto& lease) {
+    return lease.second.granted.model == effect.model;
+  });
+  check(leased || !models_.at(effect.model).removed, "a load names no model that is gone");
   Resident resident;
   resident.device = effect.device;
   resident.weights = effect.weights;
@@ -184,12 +187,10 @@ void World::moved_on(RequestId id) {
   found->second.queued = false;
   if (found->second.kind != Request::Kind::acquire) return;
   moved_on_.push_back(id);
-  const auto& models = found->second.models;
-  const bool joins = std::all_of(models.begin(), models.end(), [&](ModelId model) {
-    return coming_.count(models_.at(model).spec.weights) != 0;
-  });
-  if (!joins) started_fresh_.insert(id);
-  for (const ModelId model : models) coming_.insert(models_.at(model).spec.weights);
+  for (const ModelId model : found->second.models) {
+    const WeightsId weights = models_.at(model).spec.weights;
+    if (coming_.count(weights) == 0) started_.insert({weights, id});
+  }
 }
 
 void World::on(const Granted& effect) {

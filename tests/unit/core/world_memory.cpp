@@ -26,7 +26,7 @@ RequestId World::unload(ModelId model, bool force) {
 
 void World::pin(ModelId model, bool on) {
   const auto found = models_.find(model);
-  if (found != models_.end()) found->second.pinned = on;
+  if (found != models_.end() && !found->second.removed) found->second.pinned = on;
   feed(core_.pin(now_, model, on));
 }
 
@@ -69,7 +69,14 @@ void World::set_model(const ModelSpec& spec) {
   Model& model = models_[spec.id];
   model.removed = false;
   model.spec = spec;
+  model.preloaded |= spec.preload;
   feed(core_.set_model(now_, spec));
+}
+
+void World::set_model_bad(ModelId id) {
+  const Model& model = models_.at(id);
+  if (model.removed) return;  // its weights may be forgotten
+  feed(core_.set_model_bad(now_, id, model.spec.name, "torn file"));
 }
 
 void World::fail_read(std::size_t index) {
