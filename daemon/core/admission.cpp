@@ -87,7 +87,7 @@ bool Core::State::admit_and_grant() {
     }
     if (!waiter.admitted()) {
       refresh(waiter);
-      if (!devices) devices = plan_devices();
+      if (!devices) devices = plan_devices(now_);
       for (PlanDevice& device : *devices) {
         device.closed |= stuck.closed.count(device.id) != 0 && !mutated(Mutation::starve_head);
       }

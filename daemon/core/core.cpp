@@ -195,10 +195,10 @@ std::optional<ModelId> Core::leased_model(SessionId session, LeaseId lease,
   return state_->leased_model(session, lease, epoch);
 }
 
-Snapshot Core::snapshot(Time) const { return state_->snapshot(); }
+Snapshot Core::snapshot(Time now) const { return state_->snapshot(now); }
 
-PlanReport Core::plan(Time, std::uint32_t uid, const std::vector<ModelId>& models) const {
-  return state_->plan(uid, models);
+PlanReport Core::plan(Time now, std::uint32_t uid, const std::vector<ModelId>& models) const {
+  return state_->plan(now, uid, models);
 }
 
 WhyReport Core::why(Time, ModelId model) const { return state_->why(model); }

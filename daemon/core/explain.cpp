@@ -24,7 +24,8 @@ std::string Core::State::waiting_for(const Waiter& waiter) const {
   return "loading";
 }
 
-PlanReport Core::State::plan(std::uint32_t uid, const std::vector<ModelId>& models) const {
+PlanReport Core::State::plan(Time now, std::uint32_t uid,
+                             const std::vector<ModelId>& models) const {
   using Action = PlanReport::Action;
   PlanReport report;
   if (draining_) report.error = Refusal{.code = Refusal::Code::draining};
@@ -38,10 +39,11 @@ PlanReport Core::State::plan(std::uint32_t uid, const std::vector<ModelId>& mode
   }
   std::vector<std::size_t> item_of;
   const std::vector<PlanItem> items = catalog_.items(models, item_of);
-  const auto plan = make_plan(plan_devices(), items);
+  const std::vector<PlanDevice> devices = plan_devices(now);
+  const auto plan = make_plan(devices, items);
   report.fits = plan.has_value();
   if (!plan) {
-    explain_wait(items, report);
+    explain_wait(devices, items, report);
     return report;
   }
   report.total = Time{0};
@@ -79,9 +81,9 @@ PlanReport Core::State::plan(std::uint32_t uid, const std::vector<ModelId>& mode
   return report;
 }
 
-void Core::State::explain_wait(const std::vector<PlanItem>& items, PlanReport& report) const {
+void Core::State::explain_wait(const std::vector<PlanDevice>& devices,
+                               const std::vector<PlanItem>& items, PlanReport& report) const {
   using Action = PlanReport::Action;
-  std::vector<PlanDevice> devices = plan_devices();
   // Missing beside what may go at once; ours in the way is waited for.
   if (const auto shortage = shortage_when_empty(devices, items))
     report.missing_bytes = shortage->missing_bytes;

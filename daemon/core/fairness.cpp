@@ -1,6 +1,7 @@
 #include "core/fairness.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "core/mutation.hpp"
 
@@ -15,30 +16,26 @@ void Fairness::had_turn(Uid user) {
   if (found != users_.end()) found->second.place = ++last_place_;
 }
 
-void Fairness::settle(const std::set<Uid>& waiting) {
-  for (const Uid uid : waiting) {
-    User& user = users_[uid];
-    if (!user.waits) user.place = ++last_place_;
-    user.waits = true;
-  }
+void Fairness::settle(const std::set<Uid>& active) {
   Cost best = Cost::min();
+  std::vector<User*> fresh;
+  for (const Uid uid : active) {
+    const auto [user, unknown] = users_.try_emplace(uid);
+    if (!user->second.active) user->second.place = ++last_place_;
+    if (unknown) fresh.push_back(&user->second);
+    best = std::max(best, user->second.credit);
+  }
+  for (User* user : fresh) user->credit = best;
+  const bool new_rounds = best <= Cost{0};
+  const Cost gain = active.empty() || !new_rounds ? Cost{0} : quantum_ * (-best / quantum_ + 1);
   for (auto& [uid, user] : users_) {
-    user.waits = waiting.count(uid) != 0;
-    if (user.waits)
-      best = std::max(best, user.credit);
-    else if (!mutated(Mutation::bank_idle_credit))
+    user.active = active.count(uid) != 0;
+    user.credit += gain;
+    if (!user.active && new_rounds && !mutated(Mutation::bank_idle_credit))
       user.credit = std::min(user.credit, Cost{0});
   }
-  if (!waiting.empty() && best <= Cost{0}) {
-    const Cost gain = quantum_ * (-best / quantum_ + 1);
-    for (auto& [uid, user] : users_) {
-      user.credit += gain;
-      if (!user.waits && !mutated(Mutation::bank_idle_credit))
-        user.credit = std::min(user.credit, Cost{0});
-    }
-  }
   std::erase_if(users_, [](const auto& entry) {
-    return !entry.second.waits && entry.second.credit == Cost{0};
+    return !entry.second.active && entry.second.credit == Cost{0};
   });
 }
 

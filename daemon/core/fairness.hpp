@@ -24,9 +24,10 @@ class Fairness {
   void charge(Uid user, Cost cost);
   // One of its waiters had its turn: the others come first where they have as much credit.
   void had_turn(Uid user);
-  // `waiting`: all users that have waiters. Who was not there before starts with no credit, but keeps
-  // its debt; who has gone keeps no credit. New rounds begin until somebody has credit.
-  void settle(const std::set<Uid>& waiting);
+  // `active`: all users that have waiters or are being served. Who has neither credit
+  // nor debt joins the round with as much as anybody has, which is a quantum at most. New rounds begin until somebody has credit; who is not there then loses
+  // what it had left.
+  void settle(const std::set<Uid>& active);
 
   // When the waiter with `ahead` waiters of its own user before it is to be served: the lowest first.
   struct Turn {
@@ -43,7 +44,7 @@ class Fairness {
   struct User {
     Cost credit{0};
     std::uint64_t place = 0;  // in the ring
-    bool waits = false;
+    bool active = false;
   };
   std::map<Uid, User> users_;
   Cost quantum_{std::chrono::seconds(1)};

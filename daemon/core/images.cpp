@@ -123,7 +123,7 @@ void Core::State::prefetch(RequestId request, SessionId session,
 bool Core::State::load_without_eviction(ModelId model, Prefetched::Row* row) {
   std::vector<std::size_t> item_of;
   const std::vector<PlanItem> items = catalog_.items({model}, item_of);
-  std::vector<PlanDevice> devices = plan_devices();
+  std::vector<PlanDevice> devices = plan_devices(now_);
   for (const auto& [order, waiter] : queue_.all()) {
     if (waiter.admitted()) continue;
     for (PlanDevice& device : devices)

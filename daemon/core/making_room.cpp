@@ -7,7 +7,7 @@
 
 namespace gpumodel::core {
 
-std::vector<PlanDevice> Core::State::plan_devices() const {
+std::vector<PlanDevice> Core::State::plan_devices(Time now) const {
   std::vector<PlanDevice> devices;
   devices.reserve(devices_.size());
   for (const auto& [id, device] : devices_) {
@@ -31,7 +31,7 @@ std::vector<PlanDevice> Core::State::plan_devices() const {
     device->residents.push_back(
         PlanResident{id, resident.weights, resident.bytes(), ready,
                      joinable || (unloading && mutated(Mutation::grant_on_unloading)), unloading,
-                     at && *at <= now_, resident.last_used, resident.leases});
+                     at && *at <= now, resident.last_used, resident.leases});
   }
   return devices;
 }

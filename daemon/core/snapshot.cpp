@@ -38,7 +38,7 @@ ModelState row_state(Resident::State state) {
 
 }  // namespace
 
-Snapshot Core::State::snapshot() const {
+Snapshot Core::State::snapshot(Time now) const {
   Snapshot all;
   for (const auto& [id, device] : devices_) {
     const Ledger& ledger = residency_.ledger(id);
@@ -77,7 +77,7 @@ Snapshot Core::State::snapshot() const {
     all.leases.push_back(row);
   }
   std::uint32_t position = 0;
-  Forecast forecast(*this);
+  Forecast forecast(*this, now);
   for (const RequestId request : in_order()) {
     const Waiter& waiter = *queue_.find(request);
     if (!waiter.admitted()) ++position;

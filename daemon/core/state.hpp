@@ -77,8 +77,8 @@ class Core::State {
   void unload_done(ResidentId resident, Bytes expected, Bytes freed, Bytes residual);
 
   // ---- looking (snapshot.cpp, invariants.cpp)
-  Snapshot snapshot() const;
-  PlanReport plan(std::uint32_t uid, const std::vector<ModelId>& models) const;
+  Snapshot snapshot(Time now) const;
+  PlanReport plan(Time now, std::uint32_t uid, const std::vector<ModelId>& models) const;
   WhyReport why(ModelId model) const;
   void check_invariants() const;
 
@@ -127,7 +127,8 @@ class Core::State {
   std::vector<RequestId> claimers(ResidentId resident) const;
 
   // ---- making_room.cpp
-  std::vector<PlanDevice> plan_devices() const;
+  // As they are at a time not before the last event.
+  std::vector<PlanDevice> plan_devices(Time at) const;
   // The last resort for a waiter without a plan: where it could be served if all that nobody uses
   // were gone (residual with its engine, and its own weights, which may be loaded larger than it
   // needs), all that goes, and the waiter waits for it.
@@ -233,7 +234,7 @@ class Core::State {
   // How long the waiters may have to wait, asked in their order: an estimate from history.
   class Forecast {
    public:
-    explicit Forecast(const State& state);
+    Forecast(const State& state, Time now);
     std::optional<Time> next(const Waiter& waiter);
 
    private:
@@ -263,7 +264,8 @@ class Core::State {
   const Resident* resident_of(const ModelEntry& entry) const;
   std::string waiting_for(const Waiter& waiter) const;
   std::string reason_of(const ModelEntry& entry, const ModelRow& row) const;
-  void explain_wait(const std::vector<PlanItem>& items, PlanReport& report) const;
+  void explain_wait(const std::vector<PlanDevice>& devices, const std::vector<PlanItem>& items,
+                    PlanReport& report) const;
 
   void emit(Effect effect) { out_.push_back(std::move(effect)); }
   void happened(Happened::Type type, ModelId model, DeviceId device = {}, Bytes bytes = 0,

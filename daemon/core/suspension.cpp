@@ -102,11 +102,13 @@ void Core::State::evict(Resident& resident, const std::string& reason) {
 }
 
 void Core::State::settle_fairness() {
-  std::set<std::uint32_t> waiting;
-  for (const auto& [order, waiter] : queue_.all()) {
-    if (!waiter.admitted()) waiting.insert(waiter.uid);
+  std::set<std::uint32_t> active;
+  for (const auto& [order, waiter] : queue_.all()) active.insert(waiter.uid);
+  if (active.empty()) return fairness_.settle(active);
+  for (const auto& [id, lease] : leases_.all()) {
+    if (!lease.uses.empty()) active.insert(lease.uid);
   }
-  fairness_.settle(waiting);
+  fairness_.settle(active);
 }
 
 void Core::State::charge(Time passed) {

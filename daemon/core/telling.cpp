@@ -10,7 +10,7 @@ void Core::State::happened(Happened::Type type, ModelId model, DeviceId device, 
   emit(Happened{type, model, device, uid, bytes, took, std::move(reason)});
 }
 
-Core::State::Forecast::Forecast(const State& state) : state_(state) {
+Core::State::Forecast::Forecast(const State& state, Time now) : state_(state) {
   for (const auto& [id, lease] : state.leases_.all()) {
     const Resident* resident = state.residency_.find(lease.resident);
     if (resident == nullptr) continue;
@@ -20,7 +20,7 @@ Core::State::Forecast::Forecast(const State& state) : state_(state) {
       free_in.reset();
       continue;
     }
-    const Time held = state.now_ - lease.since;
+    const Time held = now - lease.since;
     free_in = std::max(*free_in, *hold - std::min(*hold, held));
   }
 }
@@ -60,7 +60,7 @@ std::optional<Time> Core::State::load_estimate(WeightsId weights) const {
 void Core::State::tell_progress() {
   if (queue_.empty()) return;
   std::uint32_t position = 0;
-  Forecast forecast(*this);
+  Forecast forecast(*this, now_);
   for (const RequestId request : in_order()) {
     Waiter& waiter = *queue_.find(request);
     if (!waiter.admitted()) ++position;

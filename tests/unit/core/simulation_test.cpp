@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "core/mutation.hpp"
+#include "shares.hpp"
 
 namespace gpumodel::test {
 namespace {
@@ -49,10 +50,22 @@ BOOST_AUTO_TEST_CASE(random_events_break_no_rule) {
   BOOST_TEST_MESSAGE(events << " events of " << seed << " seeds");
 }
 
+BOOST_AUTO_TEST_CASE(shares_of_equal_users_differ_by_at_most_one_turn) {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    const auto unfair = unfair_shares(seed);
+    BOOST_TEST_CONTEXT("seed " << seed) { BOOST_TEST(unfair.value_or("") == ""); }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(every_broken_rule_is_noticed) {
   for (int i = 1; i < static_cast<int>(core::Mutation::count); ++i) {
     const Mutated mutated(static_cast<core::Mutation>(i));
-    BOOST_TEST_CONTEXT("mutation " << i) { BOOST_TEST(find_failure(300).has_value()); }
+    BOOST_TEST_CONTEXT("mutation " << i) {
+      bool noticed = find_failure(300).has_value();
+      for (std::uint64_t seed = 1; !noticed && seed <= 20; ++seed)
+        noticed = unfair_shares(seed).has_value();
+      BOOST_TEST(noticed);
+    }
   }
 }
 

@@ -127,6 +127,7 @@ class World {
   void read_by_hand() { read_at_once_ = false; }
   void fail_read(std::size_t job);
   void host_pressure(core::Bytes bytes);
+  void set_config(const core::CoreConfig& config);
   void lose_image(core::WeightsId weights);
   // A load that takes more than it was expected to, or that did not fill its image.
   void load_with(std::size_t job, core::Bytes surplus, bool image_complete);

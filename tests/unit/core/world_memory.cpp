@@ -87,6 +87,11 @@ void World::fail_read(std::size_t index) {
   feed(core_.memory_read(now_, job.device, std::nullopt));
 }
 
+void World::set_config(const CoreConfig& config) {
+  config_ = config;
+  feed(core_.set_config(now_, config));
+}
+
 void World::host_pressure(Bytes bytes) { feed(core_.host_pressure(now_, bytes)); }
 
 void World::lose_image(WeightsId weights) {
