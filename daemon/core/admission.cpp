@@ -9,7 +9,7 @@
 
 namespace gpumodel::core {
 
-void Core::State::Stuck::add(Waiter& waiter) {
+void Stuck::add(Waiter& waiter) {
   waiters.push_back(&waiter);
   closed.insert(waiter.devices.begin(), waiter.devices.end());
   if (waiter.overtaken >= kMaxOvertaken)

@@ -122,6 +122,7 @@ std::string Core::State::reason_of(const ModelEntry& entry, const ModelRow& row)
     case ModelState::loading:
       return resident->idle() ? "it is loaded ahead of its first use" : "somebody acquired it";
     case ModelState::ready:
+      if (resident->leases == 1) return "a lease holds it";
       if (resident->leases != 0) return std::to_string(resident->leases) + " leases hold it";
       if (resident->claims != 0) return "it waits for the rest of a set";
       if (is_pinned(*resident)) return "it is pinned";

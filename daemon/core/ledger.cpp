@@ -21,6 +21,7 @@ Bytes Ledger::budget_without_yields() const {
 }
 
 Bytes Ledger::budget_bytes() const {
+  if (mutated(Mutation::yields_in_the_way)) return budget_without_yields();
   const Bytes before = yielded_bytes_ == 0 ? 0 : foreign_before_yields_bytes_;
   const Bytes room =
       std::min(full_budget_bytes_, capacity_bytes_ - std::min(capacity_bytes_, before));

@@ -38,6 +38,8 @@ enum class Mutation {
   forget_yield_end,       // a yield outlives its time
   load_on_drained,        // a device that is draining still loads
   keep_removed,           // a removed model is still granted
+  forget_wake_up,         // nobody looks again when a model has become evictable
+  yields_in_the_way,      // yields are not kept out of plans
   prefetch_in_the_way,    // a load for a prefetch alone goes on although somebody waits
   count                   // not a mutation
 };

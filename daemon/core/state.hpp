@@ -13,7 +13,6 @@
 
 #include "core/catalog.hpp"
 #include "core/core.hpp"
-#include "core/engine_state.hpp"
 #include "core/fairness.hpp"
 #include "core/history.hpp"
 #include "core/host_cache.hpp"
@@ -22,6 +21,7 @@
 #include "core/prefetches.hpp"
 #include "core/queue.hpp"
 #include "core/residency.hpp"
+#include "core/state_parts.hpp"
 #include "core/yields.hpp"
 
 namespace gpumodel::core {
@@ -83,34 +83,6 @@ class Core::State {
   void check_invariants() const;
 
  private:
-  struct Device {
-    DeviceSpec spec{};
-    EngineState engine{};
-    bool draining = false;
-    // Foreign memory: the reading on its way, and the last one that came.
-    std::optional<Time> reading_since{};
-    std::optional<Time> read_at{};  // asked for then
-    bool fresh = false;           // it came with this event
-    Time poll_at{0};              // while somebody waits for foreign memory
-  };
-  struct SessionEntry {
-    std::uint32_t uid = 0;
-    std::set<LeaseId> leases;
-    std::set<RequestId> waiting;
-  };
-  struct PendingRelease {
-    RequestId request;
-    SessionId session;
-    ModelId model;
-    ResidentId resident;  // none: the lease was suspended
-  };
-  // Where waiters cannot be admitted: they keep their devices from the loads of later ones.
-  struct Stuck {
-    std::vector<Waiter*> waiters;
-    std::set<DeviceId> closed;     // to loads
-    std::set<DeviceId> exhausted;  // to joining, too: somebody has been overtaken often enough
-    void add(Waiter& waiter);
-  };
   enum class Admission { admitted, joined, stuck, parked, makes_room, answered };
 
   // ---- admission.cpp. These say whether they changed anything.

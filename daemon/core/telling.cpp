@@ -1,6 +1,7 @@
 // What waiters are told, and when the core wants to be asked again.
 #include <algorithm>
 
+#include "core/mutation.hpp"
 #include "core/state.hpp"
 
 namespace gpumodel::core {
@@ -121,7 +122,7 @@ void Core::State::want_wake_up() {
     queued |= !waiter.admitted();
     if (waiter.deadline && !waiter.awaits_reading) want(*waiter.deadline);
   }
-  if (queued) {
+  if (queued && !mutated(Mutation::forget_wake_up)) {
     // What may be evicted later is looked at again then.
     const LeasesOf leases = leases_of_residents();
     for (const auto& [id, resident] : residency_.all()) {

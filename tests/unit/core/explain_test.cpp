@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(why_says_how_a_model_stands) {
   const auto why = [&] { return world.core().why(world.now(), model); };
   BOOST_TEST(why().reason == "nobody has acquired it yet");
   const LeaseId lease = held(alice, model);
-  BOOST_TEST(why().reason == "1 leases hold it");
+  BOOST_TEST(why().reason == "a lease holds it");
   const RequestId waiter = world.acquire(bob, {world.model(sized(50))});
   world.advance(30s);
   world.settle();

@@ -43,6 +43,36 @@ BOOST_AUTO_TEST_CASE(the_least_recently_used_go_first_and_no_more_than_needed) {
   BOOST_TEST((plan->evictions == std::vector{ResidentId{2}, ResidentId{3}}));
 }
 
+BOOST_AUTO_TEST_CASE(victims_that_a_larger_one_makes_needless_stay) {
+  const auto plan =
+      make_plan({device(1, 100, {idle(1, 10, 1), idle(2, 30, 2), idle(3, 60, 3)})}, {item(9, 70)});
+  BOOST_REQUIRE(plan);
+  BOOST_TEST((plan->evictions == std::vector{ResidentId{1}, ResidentId{3}}));
+}
+
+BOOST_AUTO_TEST_CASE(the_device_with_the_fewest_bytes_to_evict_is_taken) {
+  const auto plan = make_plan({device(1, 100, {idle(1, 90, 1)}), device(2, 100, {idle(2, 60, 9)})},
+                              {item(9, 50, {1, 2})});
+  BOOST_REQUIRE(plan);
+  BOOST_TEST((plan->places[0].device == DeviceId{2}));
+  BOOST_TEST((plan->evictions == std::vector{ResidentId{2}}));
+}
+
+BOOST_AUTO_TEST_CASE(suspended_leases_are_dearer_than_any_bytes) {
+  PlanResident suspendable = idle(1, 60, 1);
+  suspendable.suspends = 1;
+  const auto plan = make_plan({device(1, 100, {suspendable}), device(2, 100, {idle(2, 90, 9)})},
+                              {item(9, 50, {1, 2})});
+  BOOST_REQUIRE(plan);
+  BOOST_TEST((plan->places[0].device == DeviceId{2}));
+  const auto only = make_plan({device(1, 100, {suspendable, idle(3, 40, 5)})}, {item(9, 50)});
+  BOOST_REQUIRE(only);
+  BOOST_TEST((only->evictions == std::vector{ResidentId{1}}));
+  const auto prefers = make_plan({device(1, 100, {suspendable, idle(3, 40, 5)})}, {item(9, 40)});
+  BOOST_REQUIRE(prefers);
+  BOOST_TEST((prefers->evictions == std::vector{ResidentId{3}}));
+}
+
 BOOST_AUTO_TEST_CASE(nothing_leased_is_evicted) {
   BOOST_TEST(!make_plan({device(1, 100, {leased(1, 60)})}, {item(9, 50)}).has_value());
   BOOST_TEST(make_plan({device(1, 110, {leased(1, 60)})}, {item(9, 50)}).has_value());

@@ -14,8 +14,10 @@ constexpr std::size_t kLength = 400;
 // Slower builds (sanitizers) run fewer of the same seeds.
 #ifdef GPUMODEL_SANITIZED
 constexpr std::uint64_t kEvents = 100'000;
+constexpr std::uint64_t kShareSeeds = 10;
 #else
 constexpr std::uint64_t kEvents = 1'000'000;
+constexpr std::uint64_t kShareSeeds = 100;
 #endif
 
 struct Mutated {
@@ -51,7 +53,7 @@ BOOST_AUTO_TEST_CASE(random_events_break_no_rule) {
 }
 
 BOOST_AUTO_TEST_CASE(shares_of_equal_users_differ_by_at_most_one_turn) {
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+  for (std::uint64_t seed = 1; seed <= kShareSeeds; ++seed) {
     const auto unfair = unfair_shares(seed);
     BOOST_TEST_CONTEXT("seed " << seed) { BOOST_TEST(unfair.value_or("") == ""); }
   }
