@@ -42,6 +42,7 @@ void Core::State::grant(Waiter& waiter) {
     Lease& added = leases_.add(std::move(lease));
     bind(added, *residency_.find(waiter.residents[i]));
     sessions_.at(waiter.session).leases.insert(added.id);
+    prefetches_.granted(waiter.session, added.model);
     answer.leases.push_back(granted(added));
   }
   for (const GrantedLease& lease : answer.leases)

@@ -12,6 +12,11 @@ void Prefetches::expire(Time now) {
   std::erase_if(wishes_, [](const auto& entry) { return entry.second.empty(); });
 }
 
+void Prefetches::granted(SessionId session, ModelId model) {
+  const auto found = wishes_.find(session);
+  if (found != wishes_.end()) found->second.erase(model);
+}
+
 std::vector<ModelId> Prefetches::models(Time now) const {
   std::set<ModelId> all;
   for (const auto& [session, models] : wishes_) {

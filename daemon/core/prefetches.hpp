@@ -14,6 +14,8 @@ class Prefetches {
   static constexpr Time kLife{10'000};
 
   void want(SessionId session, ModelId model, Time now) { wishes_[session][model] = now + kLife; }
+  // It has what it wanted.
+  void granted(SessionId session, ModelId model);
   void close(SessionId session) { wishes_.erase(session); }
   // Drops what is over.
   void expire(Time now);

@@ -127,6 +127,8 @@ class Core::State {
 
   // ---- suspension.cpp
   bool blocked(SessionId session) const;
+  // One of its requests in the queue is for a model on these very weights.
+  bool waits_for(SessionId session, const Resident& resident) const;
   // When the lease may be suspended for a waiter if nothing else changes; nullopt: not before
   // somebody does something.
   std::optional<Time> suspendable_at(const Lease& lease) const;

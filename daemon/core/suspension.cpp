@@ -17,6 +17,17 @@ bool Core::State::blocked(SessionId id) const {
   });
 }
 
+bool Core::State::waits_for(SessionId id, const Resident& resident) const {
+  const auto session = sessions_.find(id);
+  if (session == sessions_.end()) return false;
+  const auto& waiting = session->second.waiting;
+  return std::any_of(waiting.begin(), waiting.end(), [&](RequestId request) {
+    const auto& models = queue_.find(request)->models;
+    return std::any_of(models.begin(), models.end(),
+                       [&](ModelId model) { return serves(resident, model); });
+  });
+}
+
 bool Core::State::over_hold(const Lease& lease) const {
   return config_.max_hold && lease.contended >= *config_.max_hold;
 }
@@ -67,8 +78,10 @@ std::optional<Time> Core::State::evictable_at(const Resident& resident, const Le
   if (is_pinned(resident) && !mutated(Mutation::evict_pinned)) return std::nullopt;
   Time at = now_;
   const bool only_waiters =
-      !resident.had_other_users && std::all_of(resident.users.begin(), resident.users.end(),
-                                               [&](SessionId session) { return blocked(session); });
+      !resident.had_other_users &&
+      std::all_of(resident.users.begin(), resident.users.end(), [&](SessionId session) {
+        return blocked(session) && !waits_for(session, resident);
+      });
   if (!for_admin && !only_waiters && !mutated(Mutation::ignore_min_residency))
     at = std::max(at, resident.since + config_.min_residency);
   const auto found = leases.find(resident.id);

@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(a_model_that_was_unloaded_comes_back_from_its_image) {
   start(kSections);
   auto peer = client();
   BOOST_TEST(status().host_cache.capacity_bytes == 100u << 20);
-  BOOST_TEST(residency("m") == "disk");
+  BOOST_TEST(eventually([&] { return residency("m") == "disk"; }));  // once it was inspected
   peer.release(peer.acquire("m"));
   BOOST_TEST(residency("m") == "host");
   BOOST_TEST(used() == kImage);

@@ -35,6 +35,15 @@ BOOST_AUTO_TEST_CASE(a_prefetch_ends_after_ten_seconds_and_with_its_session) {
   BOOST_TEST((world.row(model).state == ModelState::unloading));
 }
 
+BOOST_AUTO_TEST_CASE(a_lease_is_what_was_wanted_and_its_release_frees) {
+  const ModelId model = world.model(sized(40));
+  world.prefetch(alice, {model});
+  world.settle();
+  const RequestId release = world.release(held(alice, model));
+  world.settle();
+  BOOST_TEST((outcome(release) == Outcome::freed));
+}
+
 BOOST_AUTO_TEST_CASE(a_release_of_what_is_wanted_soon_keeps_it) {
   const ModelId model = world.model(sized(40));
   const LeaseId lease = held(alice, model);

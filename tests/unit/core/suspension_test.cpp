@@ -131,6 +131,27 @@ BOOST_AUTO_TEST_CASE(unleased_models_go_before_leases_are_suspended) {
   BOOST_TEST(!world.suspended(idle));
 }
 
+BOOST_AUTO_TEST_CASE(who_wants_the_very_model_again_keeps_its_residency) {
+  CoreConfig config;
+  config.min_residency = 1s;
+  Box box(config);
+  const ModelId mine = box.world.model(kept(60));
+  box.world.release(box.held(box.alice, mine));
+  const RequestId other = box.world.acquire(box.bob, {box.world.model(sized(50))});
+  // Overtaken as often as it may be, the other one has to be next; but not before its time.
+  RequestId again = box.world.acquire(box.alice, {mine});
+  for (int i = 0; box.world.granted(again); ++i) {
+    BOOST_REQUIRE(i < 20);
+    box.world.release(box.world.lease_of(again));
+    again = box.world.acquire(box.alice, {mine});
+  }
+  BOOST_TEST(box.world.open(other));
+  BOOST_TEST((box.world.row(mine).state == ModelState::ready));
+  box.world.advance(1s);
+  box.world.settle();
+  BOOST_TEST(box.world.granted(other));
+}
+
 BOOST_AUTO_TEST_CASE(a_hold_that_is_too_long_ends_between_generations_and_waits_in_its_turn) {
   CoreConfig config;
   config.max_hold = 60s;

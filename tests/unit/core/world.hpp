@@ -235,6 +235,7 @@ class World {
   bool may_suspend(const Lease& lease) const;
   bool may_evict(core::ResidentId id) const;
   bool past_residency(const Resident& resident) const;
+  bool waits_for(core::SessionId session, core::WeightsId weights) const;
   bool pinned(core::WeightsId weights) const;
   bool undisturbed_memory() const;
   bool undisturbed() const { return jobs_.empty() && undisturbed_memory(); }

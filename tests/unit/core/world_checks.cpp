@@ -86,7 +86,17 @@ bool World::blocked(SessionId session) const {
 bool World::past_residency(const Resident& resident) const {
   if (now_ >= resident.ready_since + config_.min_residency) return true;
   return std::all_of(resident.users.begin(), resident.users.end(),
-                     [&](SessionId session) { return blocked(session); });
+                     [&](SessionId session) {
+                       return blocked(session) && !waits_for(session, resident.weights);
+                     });
+}
+
+bool World::waits_for(SessionId session, WeightsId weights) const {
+  return std::any_of(requests_.begin(), requests_.end(), [&](const auto& request) {
+    const bool queues =
+        request.second.kind == Request::Kind::acquire || request.second.kind == Request::Kind::use;
+    return request.second.session == session && queues && wants(request.second, weights);
+  });
 }
 
 bool World::may_suspend(const Lease& lease) const {

@@ -208,6 +208,8 @@ void World::on(const Granted& effect) {
             .second;
     check(fresh, "a lease's id is never reused");
     residents_.at(lease.resident).users.insert(request->second.session);
+    if (const auto wish = wishes_.find(request->second.session); wish != wishes_.end())
+      wish->second.erase(lease.model);
   }
   if (config_.max_leases_per_user) {
     const std::uint32_t uid = sessions_.at(request->second.session);

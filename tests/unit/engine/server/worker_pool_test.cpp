@@ -75,10 +75,12 @@ BOOST_AUTO_TEST_CASE(the_end_waits_for_what_runs_and_drops_what_does_not) {
   std::atomic<bool> ran{false};
   const auto held = std::make_shared<int>(1);
   std::promise<void> begun;
+  Gate submitted;
   {
     WorkerPool pool(2);
     pool.submit(Length::lengthy, [&] {
       begun.set_value();
+      submitted.wait();
       // Until the pool has dropped the job that waits behind this one.
       const auto until = std::chrono::steady_clock::now() + kPatience;
       while (held.use_count() > 1 && std::chrono::steady_clock::now() < until)
@@ -87,6 +89,7 @@ BOOST_AUTO_TEST_CASE(the_end_waits_for_what_runs_and_drops_what_does_not) {
     });
     begun.get_future().wait();
     pool.submit(Length::lengthy, [held] { BOOST_ERROR("a dropped job ran"); });
+    submitted.open();
   }
   BOOST_TEST(ran);
   BOOST_TEST(held.use_count() == 1);
