@@ -111,51 +111,42 @@ void Administration::forget(core::RequestId request) {
 }
 
 bool Administration::released(const core::Released& released) {
-  const auto found = unloads_.find(released.request);
-  if (found == unloads_.end()) return false;
-  const Reply reply = found->second.reply;
-  unloads_.erase(found);
-  reply.ok(to_wire(released.report));
+  const auto found = unloads_.extract(released.request);
+  if (found.empty()) return false;
+  found.mapped().reply.ok(to_wire(released.report));
   return true;
 }
 
 void Administration::yielded(const core::Yielded& yielded) {
-  const auto found = yields_.find(yielded.request);
-  if (found == yields_.end()) return;
-  const Reply reply = found->second;
-  yields_.erase(found);
+  const auto found = yields_.extract(yielded.request);
+  if (found.empty()) return;
   wire::YieldResult result;
   result.yield = yielded.yield.value;
   result.device = conductor_.engine(yielded.device).device().name;
   result.bytes = yielded.bytes;
   if (yielded.until) result.until_ms = clock_.unix_ms(*yielded.until);
-  reply.ok(result);
+  found.mapped().ok(result);
 }
 
 bool Administration::refused(const core::Refused& refused, const Error& error) {
-  if (const auto found = unloads_.find(refused.request); found != unloads_.end()) {
-    const Unload unload = found->second;
-    unloads_.erase(found);
-    const bool is_leased = refused.refusal.code == core::Refusal::Code::busy;
-    unload.reply.fail(is_leased ? leased(unload.model) : error);
+  if (const auto unload = unloads_.extract(refused.request)) {
+    const bool is_busy = refused.refusal.code == core::Refusal::Code::busy;
+    unload.mapped().reply.fail(is_busy ? in_use(unload.mapped().model, refused.refusal.reason)
+                                       : error);
     return true;
   }
-  const auto found = yields_.find(refused.request);
-  if (found == yields_.end()) return false;
-  const Reply reply = found->second;
-  yields_.erase(found);
-  reply.fail(error);
+  const auto yield = yields_.extract(refused.request);
+  if (yield.empty()) return false;
+  yield.mapped().fail(error);
   return true;
 }
 
-Error Administration::leased(core::ModelId model) const {
+Error Administration::in_use(core::ModelId model, const std::string& how) const {
   wire::LeasedDetail detail;
   for (const core::LeaseRow& row : conductor_.core().snapshot(conductor_.now()).leases)
     if (catalog_.at(row.model).weights == catalog_.at(model).weights)
       detail.leases.push_back(holder_of(row));
-  Error error(Code::busy,
-              fmt::format("model {} is leased; release its leases, or unload it with force",
-                          catalog_.at(model).config.name));
+  Error error(Code::busy, fmt::format("model {} is {}", catalog_.at(model).config.name, how));
   error.detail = wire::encode(detail);
   return error;
 }

@@ -38,8 +38,8 @@ class Administration {
 
  private:
   core::DeviceId device_named(const std::string& name) const;
-  // `busy`, with the leases that are in the way.
-  wire::Error leased(core::ModelId model) const;
+  // `busy`: how the model is in use, and the leases that are in the way.
+  wire::Error in_use(core::ModelId model, const std::string& how) const;
   wire::LeaseHolder holder_of(const core::LeaseRow& row) const;
 
   Catalog& catalog_;

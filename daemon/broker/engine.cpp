@@ -86,6 +86,7 @@ void Engine::on_engine_end(const std::string& how) {
   resident_bytes_.reset();
   loads_.clear();
   fills_.clear();
+  users_running_ = 0;  // an answer that could not be read was not counted
   start_limit_.cancel();
   if (stopping_) {
     log_.info("engine stopped", {{"DEVICE", device_.name}});
@@ -154,11 +155,9 @@ void Engine::fill(core::WeightsId weights, wire::FillParams params, os::Fd image
   fills_[weights] = link_->request("fill", params, on_answer, {}, std::move(image));
 }
 
-bool Engine::cancel_fill(core::WeightsId weights) {
+void Engine::cancel_fill(core::WeightsId weights) {
   const auto fill = fills_.find(weights);
-  if (fill == fills_.end()) return false;
-  if (link_) link_->cancel(fill->second);
-  return true;
+  if (link_ && fill != fills_.end()) link_->cancel(fill->second);
 }
 
 void Engine::measure() {

@@ -68,8 +68,7 @@ class Engine final : private EngineLink::Handler {
   void unload(core::ResidentId resident);
   // Reads an image without making anything resident. `params.weights` is given here.
   void fill(core::WeightsId weights, wire::FillParams params, os::Fd image);
-  // False where no such fill runs here.
-  bool cancel_fill(core::WeightsId weights);
+  void cancel_fill(core::WeightsId weights);
   // Refreshes resident_bytes().
   void measure();
   // It cannot be trusted any more: ends it, and counts it as lost.

@@ -44,10 +44,11 @@ void MemoryReadings::answer(core::DeviceId device, std::uint64_t number,
   const auto found = awaited_.find(device);
   if (found == awaited_.end() || found->second != number) return;
   awaited_.erase(found);
-  conductor_.engine(device).measure();
   conductor_.decide([&](core::Core& core, core::Time now) {
     return core.memory_read(now, device, foreign_bytes);
   });
+  // For `status`, and behind the load that waited for this.
+  conductor_.engine(device).measure();
 }
 
 std::vector<wire::ForeignHolder> MemoryReadings::holders(

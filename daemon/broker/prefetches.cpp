@@ -25,23 +25,19 @@ void Prefetches::prefetch(core::RequestId request, const Peer& peer,
 }
 
 void Prefetches::prefetched(const core::Prefetched& prefetched) {
-  const auto found = waiting_.find(prefetched.request);
-  if (found == waiting_.end()) return;
-  const Reply reply = found->second;
-  waiting_.erase(found);
+  const auto found = waiting_.extract(prefetched.request);
+  if (found.empty()) return;
   wire::PrefetchResult result;
   for (const core::Prefetched::Row& row : prefetched.rows)
     result.models.push_back(
         {catalog_.at(row.model).config.name, word(row.residency), word(row.action)});
-  reply.ok(result);
+  found.mapped().ok(result);
 }
 
 bool Prefetches::refused(const core::Refused& refused, const wire::Error& error) {
-  const auto found = waiting_.find(refused.request);
-  if (found == waiting_.end()) return false;
-  const Reply reply = found->second;
-  waiting_.erase(found);
-  reply.fail(error);
+  const auto found = waiting_.extract(refused.request);
+  if (found.empty()) return false;
+  found.mapped().fail(error);
   return true;
 }
 

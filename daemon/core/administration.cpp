@@ -17,11 +17,11 @@ void Core::State::unload(RequestId request, ModelId model, bool force, SessionId
   std::vector<ResidentId> there;
   for (const auto& [id, resident] : residency_.all()) {
     if (resident.weights != weights) continue;
-    if (is_pinned(resident)) return busy("it is pinned");
+    if (is_pinned(resident)) return busy("pinned; unpin it first");
     there.push_back(id);
     if (force) continue;
-    if (resident.leases != 0) return busy("it is leased");
-    if (resident.claims != 0) return busy("somebody waits for its load");
+    if (resident.leases != 0) return busy("leased; release its leases, or unload it with force");
+    if (resident.claims != 0) return busy("being loaded for somebody; wait, or unload it with force");
   }
   if (force) {
     std::vector<LeaseId> leases;

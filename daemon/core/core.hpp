@@ -55,7 +55,8 @@ class Core {
   Effects prefetch(Time now, RequestId request, SessionId session, const std::vector<ModelId>& models);
 
   // ---- administrators
-  // Answered by Released, or Refused: `busy` where it is leased and not forced.
+  // Answered by Released, or Refused: `busy` where it is pinned, or else leased or awaited and not
+  // forced; the refusal's reason ends the sentence "the model is ...".
   Effects unload(Time now, RequestId request, ModelId model, bool force, SessionId session);
   // Beside what the configuration says; outlives set_model.
   Effects pin(Time now, ModelId model, bool pinned);

@@ -8,11 +8,9 @@
 namespace gpumodel::core {
 
 Bytes Core::State::image_bytes(WeightsId weights) const {
-  for (const ModelId model : catalog_.sharers(weights)) {
-    const ModelSpec& spec = *catalog_.find(model)->spec;
-    return spec.image_bytes != 0 ? spec.image_bytes : spec.tensor_bytes;
-  }
-  return 0;
+  const ModelEntry* entry = catalog_.find(catalog_.any_of(weights));
+  if (entry == nullptr) return 0;
+  return entry->spec->image_bytes != 0 ? entry->spec->image_bytes : entry->spec->tensor_bytes;
 }
 
 bool Core::State::make_room_in_host_cache(Bytes bytes) {
@@ -108,7 +106,12 @@ void Core::State::prefetch(RequestId request, SessionId session,
       if (!resident->joinable()) fill_soon(model, row);
     } else {
       row.residency = residency_now(entry);
-      if (!load_soon(model, row)) fill_soon(model, row);
+      if (const Resident* planned = load_without_eviction(model)) {
+        row.device = planned->device;
+        row.action = Prefetched::Row::Action::load;
+      } else {
+        fill_soon(model, row);
+      }
     }
     happened(Happened::Type::prefetch, model, row.device.value_or(DeviceId{}), 0, Time{0},
              row.action == Prefetched::Row::Action::load   ? "it is loaded, since there is room"
@@ -120,7 +123,7 @@ void Core::State::prefetch(RequestId request, SessionId session,
   emit(std::move(answer));
 }
 
-bool Core::State::load_without_eviction(ModelId model, Prefetched::Row* row) {
+Resident* Core::State::load_without_eviction(ModelId model) {
   std::vector<std::size_t> item_of;
   const std::vector<PlanItem> items = catalog_.items({model}, item_of);
   std::vector<PlanDevice> devices = plan_devices(now_);
@@ -130,41 +133,30 @@ bool Core::State::load_without_eviction(ModelId model, Prefetched::Row* row) {
       device.closed |= std::binary_search(waiter.devices.begin(), waiter.devices.end(), device.id);
   }
   const auto plan = make_plan_without_eviction(devices, items);
-  if (!plan || !plan->loads()) return false;
-  const DeviceId device = plan->places.front().device;
-  Resident& planned = plan_resident(catalog_.find(model)->spec->weights, device, {model});
-  planned.preloaded = row == nullptr;
-  if (row == nullptr) return true;
-  row->device = device;
-  row->action = Prefetched::Row::Action::load;
-  return true;
+  if (!plan || !plan->loads()) return nullptr;
+  return &plan_resident(catalog_.find(model)->spec->weights, plan->places.front().device, {model});
 }
 
-bool Core::State::load_soon(ModelId model, Prefetched::Row& row) {
-  return load_without_eviction(model, &row);
-}
-
-bool Core::State::fill_soon(ModelId model, Prefetched::Row& row) {
+void Core::State::fill_soon(ModelId model, Prefetched::Row& row) {
   const ModelEntry& entry = *catalog_.find(model);
   const WeightsId weights = entry.spec->weights;
   const Bytes bytes = image_bytes(weights);
-  if (bytes == 0 || images_.find(weights) != nullptr) return false;
+  if (bytes == 0 || images_.find(weights) != nullptr) return;
   // An engine reads it; none is started for that alone.
   const auto running = std::find_if(entry.fits_on.begin(), entry.fits_on.end(), [&](DeviceId id) {
     return devices_.at(id).engine.phase == EngineState::Phase::running;
   });
-  if (running == entry.fits_on.end() || !make_room_in_host_cache(bytes)) return false;
+  if (running == entry.fits_on.end() || !make_room_in_host_cache(bytes)) return;
   images_.add(weights, bytes, now_).filled_on = *running;
   emit(FillImage{*running, weights, model, bytes});
   row.action = Prefetched::Row::Action::host;
-  return true;
 }
 
 void Core::State::preload() {
   for (auto& [id, entry] : catalog_.all()) {
     if (!entry.preload_pending || entry.removed || !entry.bad_reason.empty() || draining_) continue;
     if (entry.fits_on.empty() || residency_.any_of(entry.spec->weights)) continue;
-    load_without_eviction(id, nullptr);
+    if (Resident* planned = load_without_eviction(id)) planned->preloaded = true;
   }
 }
 

@@ -194,10 +194,9 @@ class Core::State {
   bool fills_on(DeviceId device) const;
   void stop_unwanted_fills();
   void lose_fills(DeviceId device);
-  // Plans it where it fits as things are and nobody waits; no row: a preload.
-  bool load_without_eviction(ModelId model, Prefetched::Row* row);
-  bool load_soon(ModelId model, Prefetched::Row& row);
-  bool fill_soon(ModelId model, Prefetched::Row& row);
+  // Plans it where it fits as things are and nobody waits; nullptr: not there.
+  Resident* load_without_eviction(ModelId model);
+  void fill_soon(ModelId model, Prefetched::Row& row);
   void preload();
 
   // ---- telling.cpp

@@ -14,7 +14,6 @@ using wire::Code;
 
 namespace {
 
-constexpr const char* kForty = R"({"tensor_bytes": 41943040})";
 constexpr uid_t kNobody = 65534;
 
 // The code of the answer to `method` from a process of user nobody; 0 where it is no error.
@@ -57,7 +56,7 @@ BOOST_AUTO_TEST_CASE(others_are_denied_and_named_ones_are_not) {
     return code_for_nobody(socket(), method, params);
   };
   const int denied = static_cast<int>(Code::denied);
-  start("[devices.cpu]\nmemory = \"64 MiB\"\n", "socket_mode = \"0666\"");
+  start(kDevice, "socket_mode = \"0666\"");
   ::chmod(path("").c_str(), 0755);
   BOOST_TEST(code("unload", wire::UnloadModelParams{"a", false}) == denied);
   BOOST_TEST(code("pin", wire::PinParams{"a", true}) == denied);
@@ -71,7 +70,7 @@ BOOST_AUTO_TEST_CASE(others_are_denied_and_named_ones_are_not) {
   BOOST_TEST(!status().daemon.draining);
   signal(SIGTERM);
   wait_exit();
-  start("[devices.cpu]\nmemory = \"64 MiB\"\n", "socket_mode = \"0666\"\nadmins = [\"nobody\"]");
+  start(kDevice, "socket_mode = \"0666\"\nadmins = [\"nobody\"]");
   BOOST_TEST(code("pin", wire::PinParams{"a", true}) == 0);
 }
 
@@ -117,11 +116,14 @@ BOOST_AUTO_TEST_CASE(unload_by_force_ends_a_runaway_generation) {
 }
 
 BOOST_AUTO_TEST_CASE(a_pinned_model_is_not_evicted_until_it_is_unpinned) {
-  start("[devices.cpu]\nmemory = \"64 MiB\"\n", "min_residency = 0");
+  start(kDevice, "min_residency = 0");
   auto peer = client();
   peer.call<wire::PinResult>("pin", wire::PinParams{"a", true});
   peer.release(peer.acquire("a"));
   BOOST_TEST(model_row("a").pinned);
+  const auto pinned = unload_error(peer, "a");
+  BOOST_TEST((pinned.code == Code::busy));
+  BOOST_TEST(pinned.message == "model a is pinned; unpin it first");
   wire::AcquireParams params;
   params.models = {"b"};
   params.wait_ms = 300;
