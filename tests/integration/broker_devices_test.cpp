@@ -8,7 +8,6 @@ using namespace gpumodel::test;
 
 namespace {
 
-constexpr const char* kForty = R"({"tensor_bytes": 41943040})";
 constexpr const char* kTwo =
     "[devices.\"cpu:0\"]\nmemory = \"64 MiB\"\n[devices.\"cpu:1\"]\nmemory = \"128 MiB\"\n";
 

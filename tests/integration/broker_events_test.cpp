@@ -14,8 +14,6 @@ using wire::Code;
 
 namespace {
 
-constexpr const char* kForty = R"({"tensor_bytes": 41943040})";
-
 wire::EventsResult events_after(WireClient& peer, std::uint64_t seq, std::uint32_t limit = 1000) {
   return peer.call<wire::EventsResult>("events", wire::EventsParams{seq, limit});
 }
@@ -120,7 +118,7 @@ BOOST_AUTO_TEST_CASE(plan_tells_what_a_grant_would_take) {
   model("a", kForty, "auto_unload = false");
   model("b", kForty);
   model("huge", R"({"tensor_bytes": 104857600})");
-  start("[devices.cpu]\nmemory = \"64 MiB\"\n", "min_residency = 0");
+  start(kDevice, "min_residency = 0");
   auto peer = client();
   const auto plan = [&](std::vector<std::string> models) {
     return peer.call<wire::PlanResult>("plan", wire::PlanParams{std::move(models)});

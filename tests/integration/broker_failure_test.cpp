@@ -16,7 +16,7 @@ using wire::Code;
 
 namespace {
 
-constexpr const char* kForty = R"({"tensor_bytes": 41943040, "token_ms": 1})";
+constexpr const char* kQuickForty = R"({"tensor_bytes": 41943040, "token_ms": 1})";
 
 // A client process that does `work` and is then killed without a word, like a crashed program.
 class Victim {
@@ -67,7 +67,7 @@ struct FailureFixture : DaemonFixture {
 BOOST_FIXTURE_TEST_SUITE(broker_failure, FailureFixture)
 
 BOOST_AUTO_TEST_CASE(a_client_killed_after_hello_leaves_nothing) {
-  model("m", kForty);
+  model("m", kQuickForty);
   start();
   Victim victim([&] { (new WireClient(socket()))->hello(); });
   BOOST_REQUIRE(victim.works());
@@ -76,8 +76,8 @@ BOOST_AUTO_TEST_CASE(a_client_killed_after_hello_leaves_nothing) {
 }
 
 BOOST_AUTO_TEST_CASE(a_client_killed_while_it_waits_leaves_the_queue) {
-  model("a", kForty);
-  model("b", kForty);
+  model("a", kQuickForty);
+  model("b", kQuickForty);
   start();
   auto holder = client();
   const auto lease = holder.acquire("a");
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(a_client_killed_while_its_model_loads_stops_the_load) {
 }
 
 BOOST_AUTO_TEST_CASE(a_client_killed_with_a_lease_frees_its_model) {
-  model("m", kForty);
+  model("m", kQuickForty);
   start();
   Victim victim([&] { (new WireClient(socket()))->acquire("m"); });
   BOOST_REQUIRE(victim.works());
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_client_killed_with_a_lease_frees_its_model) {
 }
 
 BOOST_AUTO_TEST_CASE(a_client_killed_while_generating_stops_the_engine) {
-  model("m", kForty, "auto_unload = false");
+  model("m", kQuickForty, "auto_unload = false");
   start();
   Victim victim([&] {
     auto* peer = new WireClient(socket());
@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(a_client_killed_while_releasing_is_released) {
 }
 
 BOOST_AUTO_TEST_CASE(a_forked_child_that_keeps_the_socket_does_not_keep_the_lease) {
-  model("m", kForty);
+  model("m", kQuickForty);
   start();
   int child_pipe[2];
   BOOST_REQUIRE(::pipe2(child_pipe, O_CLOEXEC) == 0);

@@ -7,20 +7,6 @@ using namespace gpumodel;
 using namespace gpumodel::test;
 using wire::Code;
 
-namespace {
-
-constexpr const char* kForty = R"({"tensor_bytes": 41943040})";
-constexpr const char* kDevice = "[devices.cpu]\nmemory = \"64 MiB\"\n";
-
-wire::AcquireParams wanted(std::vector<std::string> models, std::int64_t wait_ms = -1) {
-  wire::AcquireParams params;
-  params.models = std::move(models);
-  params.wait_ms = wait_ms;
-  return params;
-}
-
-}  // namespace
-
 struct FairnessFixture : DaemonFixture {
   FairnessFixture() {
     model("a", kForty);

@@ -14,8 +14,6 @@ using wire::Code;
 
 namespace {
 
-constexpr const char* kForty = R"({"tensor_bytes": 41943040})";
-
 wire::AcquireParams wanted(const std::string& model, bool wait_foreign) {
   wire::AcquireParams params;
   params.models = {model};

@@ -11,16 +11,8 @@ using wire::Code;
 
 namespace {
 
-constexpr const char* kForty = R"({"tensor_bytes": 41943040})";  // one fits into 64 MiB, two do not
 constexpr std::uint64_t kNeed =
     41943040 + 1024 * 1024 + 65536;  // with KV of 1,024 tokens and workspace
-
-wire::AcquireParams wanted(std::vector<std::string> models, std::int64_t wait_ms = -1) {
-  wire::AcquireParams params;
-  params.models = std::move(models);
-  params.wait_ms = wait_ms;
-  return params;
-}
 
 wire::Error refusal(WireClient& client, const wire::AcquireParams& params) {
   const Answer answer = client.ask("lease.acquire", params);
@@ -205,7 +197,7 @@ BOOST_AUTO_TEST_CASE(several_leases_and_models_at_once) {
 BOOST_AUTO_TEST_CASE(an_unleased_model_is_kept_until_its_memory_is_needed) {
   model("kept", kForty, "auto_unload = false");
   model("other", kForty);
-  start("[devices.cpu]\nmemory = \"64 MiB\"\n", "min_residency = 0");
+  start(kDevice, "min_residency = 0");
   auto peer = client();
   BOOST_TEST(peer.release(peer.acquire("kept")).outcome == "kept");
   BOOST_TEST(model_row("kept").state == "ready");
@@ -215,7 +207,7 @@ BOOST_AUTO_TEST_CASE(an_unleased_model_is_kept_until_its_memory_is_needed) {
 
 BOOST_AUTO_TEST_CASE(memory_that_does_not_come_back_is_an_error_of_the_release) {
   model("leaky", R"({"tensor_bytes": 41943040, "residual_bytes": 20971520})");
-  start("[devices.cpu]\nmemory = \"64 MiB\"\n", "residual_threshold = \"1 MiB\"");
+  start(kDevice, "residual_threshold = \"1 MiB\"");
   auto peer = client();
   const auto lease = peer.acquire("leaky");
   const Answer answer = peer.ask("lease.release", wire::ReleaseParams{lease.lease, lease.epoch});

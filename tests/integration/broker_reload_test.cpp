@@ -11,13 +11,6 @@ using namespace gpumodel;
 using namespace gpumodel::test;
 using wire::Code;
 
-namespace {
-
-constexpr const char* kDevice = "[devices.cpu]\nmemory = \"64 MiB\"\n";
-constexpr const char* kForty = R"({"tensor_bytes": 41943040})";
-
-}  // namespace
-
 struct ReloadFixture : DaemonFixture {
   // Writes the configuration and has it read; the status that the service manager got at the end.
   std::string reload(const std::string& text) {

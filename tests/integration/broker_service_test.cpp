@@ -130,7 +130,7 @@ BOOST_AUTO_TEST_CASE(draining_lets_generations_end_and_refuses_new_work) {
 
 BOOST_AUTO_TEST_CASE(draining_cancels_what_runs_too_long) {
   model("m", R"({"token_ms": 100})");
-  start("[devices.cpu]\nmemory = \"64 MiB\"\n", "drain_timeout = \"50ms\"");
+  start(kDevice, "drain_timeout = \"50ms\"");
   auto peer = client();
   const auto running = peer.generate(peer.acquire("m"), "alpha", 900);
   BOOST_TEST(status().leases.size() == 1u);
@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(a_second_signal_exits_at_once) {
 
 BOOST_AUTO_TEST_CASE(an_engine_with_nothing_resident_stops_after_its_grace) {
   model("m", "{}");
-  start("[devices.cpu]\nmemory = \"64 MiB\"\n", "engine_grace = \"50ms\"");
+  start(kDevice, "engine_grace = \"50ms\"");
   auto peer = client();
   const auto lease = peer.acquire("m");
   const pid_t engine = engine_pid();

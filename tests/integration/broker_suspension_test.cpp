@@ -10,16 +10,7 @@ using wire::Code;
 
 namespace {
 
-constexpr const char* kForty = R"({"tensor_bytes": 41943040})";  // one fits into 64 MiB, two do not
-constexpr const char* kDevice = "[devices.cpu]\nmemory = \"64 MiB\"\n";
 constexpr const char* kQuick = "min_residency = 0\nidle_grace = \"50ms\"";
-
-wire::AcquireParams wanted(const std::string& model, std::int64_t wait_ms = -1) {
-  wire::AcquireParams params;
-  params.models = {model};
-  params.wait_ms = wait_ms;
-  return params;
-}
 
 std::uint64_t lease_in(const wire::Frame& notification) {
   return wire::decode<wire::LeaseNotice>(notification.params).lease;
@@ -84,7 +75,7 @@ BOOST_AUTO_TEST_CASE(idle_grace_never_keeps_a_lease_where_it_is) {
   start(kDevice, kQuick);
   auto holder = client(), waiter = client();
   const auto held = holder.acquire("c");
-  BOOST_TEST((waiter.ask("lease.acquire", wanted("b", 500)).error().code == Code::busy));
+  BOOST_TEST((waiter.ask("lease.acquire", wanted({"b"}, 500)).error().code == Code::busy));
   BOOST_TEST(model_row("c").state == "ready");
   BOOST_TEST(text_of(holder.wait(holder.generate(held, "alpha", 1))) == "1:alpha ");
 }
@@ -95,7 +86,7 @@ BOOST_AUTO_TEST_CASE(a_running_generation_is_not_suspended) {
   auto holder = client(), waiter = client();
   const auto held = holder.acquire("slow");
   const auto generation = holder.generate(held, "alpha", 100);
-  const auto acquire = waiter.send("lease.acquire", wanted("b"));
+  const auto acquire = waiter.send("lease.acquire", wanted({"b"}));
   const Answer answer = holder.wait(generation);
   BOOST_TEST(answer.result<wire::GenerateResult>().finish == "length");
   BOOST_TEST(answer.notifications.empty());
@@ -107,11 +98,11 @@ BOOST_AUTO_TEST_CASE(holders_that_wait_for_each_other_both_finish) {
   start(kDevice, "min_residency = 0\nidle_grace = \"1h\"");
   auto first = client(), second = client();
   const auto first_lease = first.acquire("a");
-  const auto second_id = second.send("lease.acquire", wanted("b"));
-  const auto first_id = first.send("lease.acquire", wanted("b"));
+  const auto second_id = second.send("lease.acquire", wanted({"b"}));
+  const auto first_id = first.send("lease.acquire", wanted({"b"}));
   const auto second_lease = second.wait(second_id).result<wire::AcquireResult>().leases.at(0);
   first.wait(first_id).result<wire::AcquireResult>();
-  const auto third_id = second.send("lease.acquire", wanted("a"));
+  const auto third_id = second.send("lease.acquire", wanted({"a"}));
   const auto use = first.generate(first_lease, "alpha", 1);
   second.wait(third_id).result<wire::AcquireResult>();
   BOOST_TEST(text_of(first.wait(use)) == "1:alpha ");
@@ -123,7 +114,7 @@ BOOST_AUTO_TEST_CASE(min_residency_keeps_what_was_just_loaded) {
   start(kDevice, "min_residency = \"1h\"\nidle_grace = \"1ms\"");
   auto holder = client(), waiter = client();
   holder.acquire("a");
-  BOOST_TEST((waiter.ask("lease.acquire", wanted("b", 300)).error().code == Code::busy));
+  BOOST_TEST((waiter.ask("lease.acquire", wanted({"b"}, 300)).error().code == Code::busy));
   BOOST_TEST(model_row("a").state == "ready");
 }
 

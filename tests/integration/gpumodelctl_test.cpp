@@ -18,7 +18,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kForty = R"({"tensor_bytes": 41943040})";  // one fits into 64 MiB, two do not
 constexpr std::uint64_t kTensorBytes = 41943040;
 
 struct ToolFixture : DaemonFixture {
@@ -51,7 +50,7 @@ struct ToolFixture : DaemonFixture {
   }
   // The daemon is ready before it has looked at its models.
   void start_known(const std::string& daemon_keys = "") {
-    start("[devices.cpu]\nmemory = \"64 MiB\"\n", daemon_keys);
+    start(kDevice, daemon_keys);
     BOOST_REQUIRE(eventually(
         [&] { return model_row("concept").device_bytes && model_row("attribute").device_bytes; }));
   }

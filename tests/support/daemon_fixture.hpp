@@ -13,6 +13,10 @@
 
 namespace gpumodel::test {
 
+// A model of which the device of 64 MiB that start() makes holds one.
+inline constexpr const char* kForty = R"({"tensor_bytes": 41943040})";
+inline constexpr const char* kDevice = "[devices.cpu]\nmemory = \"64 MiB\"\n";
+
 class DaemonFixture {
  public:
   DaemonFixture();
@@ -25,7 +29,7 @@ class DaemonFixture {
   void model(const std::string& name, const std::string& fake_json, const std::string& keys = "");
   void write_fake(const std::string& name, const std::string& fake_json) const;
   // Writes the configuration, starts gpumodeld and waits for its READY.
-  void start(const std::string& sections = "[devices.cpu]\nmemory = \"64 MiB\"\n",
+  void start(const std::string& sections = kDevice,
              const std::string& daemon_keys = "");
   // What start() would write.
   std::string config_text(const std::string& sections, const std::string& daemon_keys) const;

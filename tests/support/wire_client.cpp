@@ -48,6 +48,13 @@ WireClient::WireClient(WireClient&& other) noexcept
       reader_(std::move(other.reader_)),
       answers_(std::move(other.answers_)) {}
 
+wire::AcquireParams wanted(std::vector<std::string> models, std::int64_t wait_ms) {
+  wire::AcquireParams params;
+  params.models = std::move(models);
+  params.wait_ms = wait_ms;
+  return params;
+}
+
 void WireClient::send_bytes(const std::string& bytes) {
   std::size_t sent = 0;
   while (sent < bytes.size()) {
@@ -145,10 +152,7 @@ wire::HelloResult WireClient::hello(const std::string& app) {
 }
 
 wire::LeaseGrant WireClient::acquire(const std::string& model, std::int64_t wait_ms) {
-  wire::AcquireParams params;
-  params.models = {model};
-  params.wait_ms = wait_ms;
-  return call<wire::AcquireResult>("lease.acquire", params).leases.at(0);
+  return call<wire::AcquireResult>("lease.acquire", wanted({model}, wait_ms)).leases.at(0);
 }
 
 wire::ReleaseResult WireClient::release(const wire::LeaseGrant& lease) {

@@ -17,6 +17,8 @@ inline constexpr std::chrono::milliseconds kPatience{120'000};
 // Polls until `holds`; false where kPatience passes first.
 bool eventually(const std::function<bool()>& holds);
 
+wire::AcquireParams wanted(std::vector<std::string> models, std::int64_t wait_ms = -1);
+
 // The answer to one request, and the notifications that came before it.
 struct Answer {
   wire::Frame frame;
