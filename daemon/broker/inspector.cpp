@@ -85,10 +85,10 @@ void Inspector::tell_core(Model& model) {
   spec.context_is_explicit = config.context_tokens != 0;
   spec.context_tokens = spec.context_is_explicit ? config.context_tokens : facts.context_tokens;
   spec.memory_cap_bytes = config.memory_cap_bytes;
-  spec.auto_unload = config.auto_unload;
-  spec.idle_grace = config.idle_grace;
-  spec.pinned = config.pin;
-  spec.preload = config.preload;
+  spec.policy.auto_unload = config.auto_unload;
+  spec.policy.idle_grace = config.idle_grace;
+  spec.policy.pinned = config.pin;
+  spec.policy.preload = config.preload;
   spec.devices = conductor_.devices_named(config.devices);
   if (spec.devices.empty()) return;  // an acquire answers `device`
   conductor_.decide([&](core::Core& core, core::Time now) { return core.set_model(now, spec); });

@@ -21,7 +21,8 @@ void Core::State::unload(RequestId request, ModelId model, bool force, SessionId
     there.push_back(id);
     if (force) continue;
     if (resident.leases != 0) return busy("leased; release its leases, or unload it with force");
-    if (resident.claims != 0) return busy("being loaded for somebody; wait, or unload it with force");
+    if (resident.claims != 0)
+      return busy("being loaded for somebody; wait, or unload it with force");
   }
   if (force) {
     std::vector<LeaseId> leases;
@@ -41,8 +42,8 @@ void Core::State::unload_all(PendingRelease answer, const std::vector<ResidentId
     leased += resident.leases;
     if (resident.leases != 0) continue;
     for (const RequestId claimer : claimers(id)) throw_back(*queue_.find(claimer));
-    resident.keep_until_needed = resident.preloaded = false;
-    resident.keep_until = Time{0};
+    resident.kept_for.clear();
+    resident.preloaded = false;
     if (resident.state == Resident::State::ready)
       evict(resident, "unloaded by an administrator");
     else if (resident.state != Resident::State::unloading)

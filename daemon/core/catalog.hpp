@@ -36,7 +36,7 @@ struct ModelEntry {
   std::optional<ModelRow::LastLoad> load;
   std::optional<ModelRow::LastUnload> unload;
 
-  bool is_pinned() const { return pinned || (spec && spec->pinned); }
+  bool is_pinned() const { return pinned || (spec && spec->policy.pinned); }
 };
 
 // The bytes of `spec` with this much context.

@@ -30,7 +30,9 @@ Effects Core::State::finish() {
     changed |= undo_overcommitment();
     changed |= make_room_for_yields();
     changed |= admit_and_grant();
-    changed |= expire();
+    // A wait is over only when nothing more can be done for it: that its session waits may make
+    // room.
+    if (!changed) changed = expire();
     changed |= settle_residents();
     changed |= settle_removed();
   }

@@ -105,7 +105,7 @@ void Core::State::load_done(ResidentId id, const Need& measured, bool image_comp
     entry.load = ModelRow::LastLoad{took, measured.total()};
   }
   happened(Happened::Type::loaded, resident->model, resident->device, resident->bytes(), took);
-  keep_by_policy(*resident, resident->model);
+  resident->kept_for[resident->model] = now_;
   bind_suspended(*resident);
 }
 

@@ -88,6 +88,12 @@ void Core::State::bind_suspended(Resident& resident) {
   }
 }
 
+void Core::State::tell_released(const Lease& lease, const std::string& reason) {
+  const Resident* resident = residency_.find(lease.resident);
+  happened(Happened::Type::released, lease.model, resident ? resident->device : DeviceId{}, 0,
+           now_ - lease.since, reason, lease.uid);
+}
+
 void Core::State::end_lease(LeaseId id) {
   const Lease& lease = *leases_.find(id);
   SessionEntry& session = sessions_.at(lease.session);
@@ -102,7 +108,7 @@ void Core::State::end_lease(LeaseId id) {
     --resident->leases;
     resident->last_used = now_;
     resident->preloaded = false;
-    keep_by_policy(*resident, lease.model);
+    resident->kept_for[lease.model] = now_;
   }
   history_.held(lease.model, now_ - lease.since);
   session.leases.erase(id);
@@ -129,7 +135,6 @@ void Core::State::answer_release() {
     report.remaining_leases = leases_.count_of_model(release.model);
     report.outcome = report.remaining_leases != 0 ? Outcome::still_leased : Outcome::freed;
   }
-  happened(Happened::Type::released, release.model);
   emit(Released{release.request, report});
 }
 

@@ -37,12 +37,13 @@ void Core::State::set_model(const ModelSpec& model) {
   entry.bad_reason.clear();
   entry.error.clear();
   entry.removed = false;
-  entry.preload_pending = model.preload && (!entry.spec || entry.preload_pending);
+  entry.preload_pending = model.policy.preload && (!entry.spec || entry.preload_pending);
   catalog_.changed();
   const bool in_use = entry.spec && (leases_.count_of_model(model.id) != 0 ||
                                      residency_.any_of(entry.spec->weights));
   if (in_use) {
     entry.next = model;
+    entry.spec->policy = model.policy;
     return;
   }
   catalog_.adopt(entry, model);
@@ -80,6 +81,7 @@ void Core::State::session_closed(SessionId id) {
   for (const LeaseId lease : session.leases) {
     if (mutated(Mutation::keep_leases_on_close)) continue;
     emit(LeaseEnded{lease, "its connection was closed"});
+    tell_released(*leases_.find(lease), "its connection was closed");
     end_lease(lease);
   }
   for (auto& [resident_id, resident] : residency_.all()) {
@@ -120,7 +122,7 @@ void Core::State::acquire(const AcquireRequest& request) {
   settle_fairness();
   if (!config_.max_queued_per_user) return;
   // What can be granted now does not count as queued.
-  admit_and_grant();
+  while (admit_and_grant()) continue;
   if (queue_.find(request.request) != nullptr &&
       queue_.count_of_user(uid) > *config_.max_queued_per_user) {
     drop_waiter(request.request);
@@ -144,6 +146,7 @@ void Core::State::release(RequestId request, SessionId session, LeaseId id, std:
   const Lease* lease = leases_.find(session, id, epoch);
   if (lease == nullptr) return refuse(request, {.code = Refusal::Code::lease_lost});
   releasing_ = PendingRelease{request, session, lease->model, lease->resident};
+  tell_released(*lease, {});
   end_lease(id);
 }
 

@@ -39,8 +39,8 @@ struct Resident {
   std::uint32_t claims = 0;  // admitted requests that need it to become or stay ready
 
   // Reasons to stay although nobody leases it.
-  bool keep_until_needed = false;
-  Time keep_until{0};
+  // Models it was loaded for or leased as, and when last: their auto_unload counts from then.
+  std::map<ModelId, Time> kept_for;
   bool preloaded = false;  // until a first lease on it has ended
 
   // Who had a lease on it since it became ready: minimum residency is theirs.

@@ -105,7 +105,7 @@ const Resident* Core::State::resident_of(const ModelEntry& entry) const {
 ModelRow Core::State::model_row(const ModelEntry& entry) const {
   ModelRow row;
   row.pinned = entry.is_pinned();
-  row.preload = entry.spec && entry.spec->preload;
+  row.preload = entry.spec && entry.spec->policy.preload;
   row.model = entry.id;
   row.context_tokens = entry.context_tokens;
   row.leases = leases_.count_of_model(entry.id);

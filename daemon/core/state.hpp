@@ -157,6 +157,7 @@ class Core::State {
   // Binds a lease that was suspended.
   void resume(Lease& lease, Resident& resident);
   void bind_suspended(Resident& resident);
+  void tell_released(const Lease& lease, const std::string& reason);
   void end_lease(LeaseId lease);
   void answer_release();
   void refuse(RequestId request, Refusal refusal);
@@ -169,12 +170,14 @@ class Core::State {
   // Another model on its weights that stays; none where there is none.
   ModelId heir_of(const ModelEntry& removed) const;
   bool kept(const Resident& resident) const;
+  // How long a model's auto_unload keeps its weights after a last release; nullopt: until the memory
+  // is needed.
+  std::optional<Time> kept_until(ModelId model, Time released) const;
   bool wanted(const Resident& resident) const;
   bool wanted_soon(const Resident& resident) const;
   bool serves(const Resident& resident, ModelId model) const;
   void start_unload(Resident& resident);
   void remove_resident(ResidentId resident);
-  void keep_by_policy(Resident& resident, ModelId model);
   void drive_engine(Device& device);
   void start_loads(Device& device);
   void start_load(Resident& resident);

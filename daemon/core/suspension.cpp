@@ -47,7 +47,7 @@ bool Core::State::contended(const Lease& lease) const {
 std::optional<Time> Core::State::suspendable_at(const Lease& lease) const {
   if (!lease.uses.empty() && !mutated(Mutation::suspend_busy)) return std::nullopt;
   const ModelEntry* entry = catalog_.find(lease.model);
-  const std::optional<Time>& grace = entry->spec->idle_grace;
+  const std::optional<Time>& grace = entry->spec->policy.idle_grace;
   if (!grace) return std::nullopt;
   if (blocked(lease.session) || mutated(Mutation::ignore_idle_grace)) return now_;
   Time at = lease.idle_since + *grace;

@@ -138,9 +138,10 @@ void Core::State::want_wake_up() {
   }
   if (const auto expiry = prefetches_.next_expiry()) want(*expiry);
   for (const auto& [id, resident] : residency_.all()) {
-    const bool kept =
-        resident.state == Resident::State::ready && resident.idle() && !resident.keep_until_needed;
-    if (kept && resident.keep_until > now_) want(resident.keep_until);
+    if (resident.state != Resident::State::ready || !resident.idle()) continue;
+    for (const auto& [model, released] : resident.kept_for) {
+      if (const auto until = kept_until(model, released)) want(*until);
+    }
   }
   for (const auto& [id, device] : devices_) {
     const EngineState& engine = device.engine;

@@ -55,6 +55,14 @@ struct DeviceSpec {
   bool maps_images = true;  // what is resident has its host image mapped, if it came from one (a CPU)
 };
 
+// How a model is treated, whatever its weights; holds at once when the configuration changes.
+struct ModelPolicy {
+  AutoUnload auto_unload;
+  std::optional<Time> idle_grace{30'000};  // how long a lease is idle before it may be suspended; nullopt: never
+  bool pinned = false;   // its weights stay on the device once they are there
+  bool preload = false;  // loaded as soon as there is room, without evicting anything
+};
+
 // A model whose folder the probe has read.
 struct ModelSpec {
   ModelId id;
@@ -67,11 +75,8 @@ struct ModelSpec {
   std::uint32_t context_tokens = 0;  // the model's own maximum, or what the configuration says
   bool context_is_explicit = false;  // explicit: it fits or never_fits; else cut to what fits
   Bytes memory_cap_bytes = 0;        // `memory`; 0: none
-  AutoUnload auto_unload;
   std::vector<DeviceId> devices;     // where it may run, best first; never empty
-  std::optional<Time> idle_grace{30'000};  // how long a lease is idle before it may be suspended; nullopt: never
-  bool pinned = false;               // its weights stay on the device once they are there
-  bool preload = false;              // loaded as soon as there is room, without evicting anything
+  ModelPolicy policy;
 };
 
 // Where the bytes of weights are nearest.

@@ -41,8 +41,25 @@ bool Core::State::settle_residents() {
 }
 
 bool Core::State::kept(const Resident& resident) const {
-  return resident.keep_until_needed || resident.keep_until > now_ || resident.preloaded ||
-         is_pinned(resident);
+  if (resident.preloaded || is_pinned(resident)) return true;
+  return std::any_of(resident.kept_for.begin(), resident.kept_for.end(), [&](const auto& kept) {
+    return kept_until(kept.first, kept.second).value_or(Time::max()) > now_;
+  });
+}
+
+std::optional<Time> Core::State::kept_until(ModelId model, Time released) const {
+  const ModelEntry* entry = catalog_.find(model);
+  if (entry == nullptr || !entry->spec || entry->removed) return released;
+  const AutoUnload& policy = entry->spec->policy.auto_unload;
+  switch (policy.kind) {
+    case AutoUnload::Kind::at_last_release:
+      break;
+    case AutoUnload::Kind::when_needed:
+      return std::nullopt;
+    case AutoUnload::Kind::after:
+      return released + policy.after;
+  }
+  return released;
 }
 
 bool Core::State::wanted_soon(const Resident& resident) const {
@@ -123,22 +140,6 @@ void Core::State::remove_resident(ResidentId id) {
     entry.since = now_;
     if (!entry.next || residency_.any_of(weights) || leases_.count_of_model(model) != 0) continue;
     catalog_.adopt(entry, ModelSpec(*entry.next));
-  }
-}
-
-void Core::State::keep_by_policy(Resident& resident, ModelId model) {
-  const ModelEntry* entry = catalog_.find(model);
-  if (entry == nullptr || !entry->spec || entry->removed) return;
-  const AutoUnload& policy = entry->spec->auto_unload;
-  switch (policy.kind) {
-    case AutoUnload::Kind::at_last_release:
-      break;
-    case AutoUnload::Kind::when_needed:
-      resident.keep_until_needed = true;
-      break;
-    case AutoUnload::Kind::after:
-      resident.keep_until = std::max(resident.keep_until, now_ + policy.after);
-      break;
   }
 }
 

@@ -149,6 +149,32 @@ BOOST_AUTO_TEST_CASE(a_revoked_lease_is_lost_with_the_reason) {
   BOOST_TEST(world.used(gpu) == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(a_new_policy_of_a_model_holds_at_once) {
+  ModelSpec spec = kept(60);
+  spec.id = ModelId{77};
+  spec.weights = WeightsId{78};
+  const ModelId model = world.model(spec);
+  const LeaseId lease = held(alice, model);
+  spec.policy.auto_unload.kind = AutoUnload::Kind::after;
+  spec.policy.auto_unload.after = 10s;
+  spec.policy.idle_grace = 5s;
+  spec.devices = {gpu};
+  world.set_model(spec);
+  const RequestId waiter = world.acquire(bob, {world.model(sized(50))});
+  world.advance(15s);  // its minimum residency; the old idle_grace is longer
+  world.settle();
+  BOOST_REQUIRE(world.granted(waiter));
+  world.release(lease);
+  world.release(world.lease_of(waiter));
+  world.settle();
+  world.release(held(alice, model));
+  BOOST_TEST((world.row(model).state == ModelState::ready));
+  spec.policy.auto_unload.kind = AutoUnload::Kind::at_last_release;
+  world.set_model(spec);
+  world.settle();
+  BOOST_TEST((world.row(model).state == ModelState::unloaded));
+}
+
 BOOST_AUTO_TEST_CASE(a_removed_model_lives_as_long_as_its_leases) {
   const ModelId model = world.model(sized(60));
   const LeaseId lease = held(alice, model);

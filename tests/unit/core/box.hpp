@@ -18,7 +18,7 @@ inline ModelSpec sized(Bytes tensor_bytes,
   ModelSpec spec;
   spec.tensor_bytes = tensor_bytes;
   spec.context_tokens = 32;
-  spec.auto_unload.kind = kind;
+  spec.policy.auto_unload.kind = kind;
   return spec;
 }
 

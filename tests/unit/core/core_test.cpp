@@ -152,6 +152,19 @@ BOOST_AUTO_TEST_CASE(without_waiting_it_loads_or_is_busy) {
   BOOST_TEST(world.granted(world.acquire(bob, {a}, {.only_if_ready = true})));
 }
 
+BOOST_AUTO_TEST_CASE(without_waiting_what_only_the_session_itself_used_gives_way) {
+  const ModelId a = world.model(kept(60));
+  world.release(held(alice, a));
+  const RequestId next = world.acquire(alice, {world.model(kept(50))}, {.wait = 0ms});
+  world.settle();
+  BOOST_REQUIRE(world.granted(next));
+  // Held idle, by the very session that asks for more.
+  const RequestId after = world.acquire(alice, {a}, {.wait = 0ms});
+  world.settle();
+  BOOST_TEST(world.granted(after));
+  BOOST_TEST(refused_as(world.acquire(bob, {world.model(sized(70))}, {.wait = 0ms}), Code::busy));
+}
+
 BOOST_AUTO_TEST_CASE(a_wait_ends_busy_when_its_time_is_over) {
   held(alice, world.model(sized(60)));
   const RequestId request = world.acquire(bob, {world.model(sized(50))}, {.wait = 500ms});

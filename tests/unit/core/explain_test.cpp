@@ -107,8 +107,8 @@ BOOST_AUTO_TEST_CASE(what_happened_is_told_in_order) {
   std::vector<Happened::Type> types;
   for (const Happened& happened : world.history()) types.push_back(happened.type);
   using Type = Happened::Type;
-  const std::vector expected{Type::engine_started, Type::loading,   Type::loaded,
-                             Type::granted,        Type::unloading, Type::unloaded};
+  const std::vector expected{Type::engine_started, Type::loading,   Type::loaded,  Type::granted,
+                             Type::released,       Type::unloading, Type::unloaded};
   BOOST_TEST((types == expected));
 }
 

@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_fill_that_nobody_wants_any_more_is_cancelled) {
 BOOST_AUTO_TEST_CASE(a_preload_is_loaded_when_there_is_room_and_goes_with_its_last_release) {
   world.use(held(alice, world.model(sized(60))));
   ModelSpec spec = sized(50);
-  spec.preload = true;
+  spec.policy.preload = true;
   const ModelId model = world.model(spec);
   BOOST_TEST((world.row(model).state == ModelState::not_loaded));
   world.close(alice);

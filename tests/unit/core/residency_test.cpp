@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(a_model_that_somebody_waits_for_is_not_unloaded) {
 
 BOOST_AUTO_TEST_CASE(a_model_kept_for_a_time_leaves_after_it) {
   ModelSpec spec = sized(60, AutoUnload::Kind::after);
-  spec.auto_unload.after = 10s;
+  spec.policy.auto_unload.after = 10s;
   const ModelId model = world.model(spec);
   const RequestId back = world.release(held(alice, model));
   BOOST_TEST((outcome(back) == Outcome::kept));

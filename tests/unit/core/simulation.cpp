@@ -193,11 +193,11 @@ class Run {
     spec.context_tokens = 256U << pick(4);
     spec.context_is_explicit = pick(3) == 0;
     spec.memory_cap_bytes = pick(8) == 0 ? 400 * kMiB : 0;
-    spec.auto_unload.kind = static_cast<AutoUnload::Kind>(pick(3));
-    spec.auto_unload.after = Time{100 + pick(3000)};
-    spec.idle_grace.reset();
-    if (pick(10) != 0) spec.idle_grace = Time{pick(3) * 1000};
-    spec.preload = pick(12) == 0;
+    spec.policy.auto_unload.kind = static_cast<AutoUnload::Kind>(pick(3));
+    spec.policy.auto_unload.after = Time{100 + pick(3000)};
+    spec.policy.idle_grace.reset();
+    if (pick(10) != 0) spec.policy.idle_grace = Time{pick(3) * 1000};
+    spec.policy.preload = pick(12) == 0;
     spec.id = world_.model(spec);
     if (!shared) spec.weights = WeightsId{1000 + spec.id.value};
     spec.name = "model" + std::to_string(spec.id.value);

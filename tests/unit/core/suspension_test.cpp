@@ -43,7 +43,7 @@ BOOST_AUTO_TEST_CASE(a_running_generation_keeps_its_lease) {
 
 BOOST_AUTO_TEST_CASE(a_model_whose_grace_is_never_is_not_suspended) {
   ModelSpec spec = sized(60);
-  spec.idle_grace.reset();
+  spec.policy.idle_grace.reset();
   held(alice, world.model(spec));
   const RequestId waiter = world.acquire(bob, {world.model(sized(50))});
   world.advance(599s);
@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(minimum_residency_protects_from_others_and_not_from_oneself
 
 BOOST_AUTO_TEST_CASE(minimum_residency_holds_again_after_a_resume) {
   ModelSpec spec = sized(60);
-  spec.idle_grace = 0s;
+  spec.policy.idle_grace = 0s;
   const LeaseId lease = held(alice, world.model(spec));
   const RequestId first = world.acquire(bob, {world.model(sized(50))});
   world.advance(15s);
@@ -158,7 +158,7 @@ BOOST_AUTO_TEST_CASE(a_hold_that_is_too_long_ends_between_generations_and_waits_
   config.min_residency = 1s;
   Box box(config);
   ModelSpec spec = sized(60);
-  spec.idle_grace = 10min;
+  spec.policy.idle_grace = 10min;
   const LeaseId lease = box.held(box.alice, box.world.model(spec));
   RequestId use = box.world.use(lease);
   const RequestId waiter = box.world.acquire(box.bob, {box.world.model(sized(50))});

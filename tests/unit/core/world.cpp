@@ -26,7 +26,7 @@ ModelId World::model(ModelSpec spec) {
     for (const auto& [id, engine] : engines_) spec.devices.push_back(id);
   }
   models_[spec.id].spec = spec;
-  models_[spec.id].preloaded |= spec.preload;
+  models_[spec.id].preloaded |= spec.policy.preload;
   feed(core_.set_model(now_, spec));
   return spec.id;
 }

@@ -70,7 +70,8 @@ void World::check_progress_is_possible() const {
 bool World::pinned(WeightsId weights) const {
   return std::any_of(models_.begin(), models_.end(), [&](const auto& entry) {
     const Model& model = entry.second;
-    return model.spec.weights == weights && !model.removed && (model.pinned || model.spec.pinned);
+    return model.spec.weights == weights && !model.removed &&
+           (model.pinned || model.spec.policy.pinned);
   });
 }
 
@@ -85,10 +86,9 @@ bool World::blocked(SessionId session) const {
 
 bool World::past_residency(const Resident& resident) const {
   if (now_ >= resident.ready_since + config_.min_residency) return true;
-  return std::all_of(resident.users.begin(), resident.users.end(),
-                     [&](SessionId session) {
-                       return blocked(session) && !waits_for(session, resident.weights);
-                     });
+  return std::all_of(resident.users.begin(), resident.users.end(), [&](SessionId session) {
+    return blocked(session) && !waits_for(session, resident.weights);
+  });
 }
 
 bool World::waits_for(SessionId session, WeightsId weights) const {
@@ -102,7 +102,7 @@ bool World::waits_for(SessionId session, WeightsId weights) const {
 bool World::may_suspend(const Lease& lease) const {
   const bool used = std::any_of(uses_.begin(), uses_.end(),
                                 [&](const auto& use) { return use.second == lease.granted.lease; });
-  const auto& grace = models_.at(lease.granted.model).spec.idle_grace;
+  const auto& grace = models_.at(lease.granted.model).spec.policy.idle_grace;
   if (used || !grace) return false;
   const bool held_long = config_.max_hold && now_ >= lease.since + *config_.max_hold;
   return now_ >= lease.idle_since + *grace || blocked(lease.session) || held_long;
@@ -230,9 +230,9 @@ void World::end_administration() {
   for (const auto& [id, yield] : std::map(yields_)) unyield(id);
   for (const auto& [id, model] : std::map(models_)) {
     if (model.pinned) pin(id, false);
-    if (model.spec.pinned || model.spec.preload) {
+    if (model.spec.policy.pinned || model.spec.policy.preload) {
       ModelSpec spec = model.spec;
-      spec.pinned = spec.preload = false;
+      spec.policy.pinned = spec.policy.preload = false;
       set_model(spec);
     }
   }

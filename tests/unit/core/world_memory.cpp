@@ -69,7 +69,7 @@ void World::set_model(const ModelSpec& spec) {
   Model& model = models_[spec.id];
   model.removed = false;
   model.spec = spec;
-  model.preloaded |= spec.preload;
+  model.preloaded |= spec.policy.preload;
   feed(core_.set_model(now_, spec));
 }
 
