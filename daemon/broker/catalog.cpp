@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/near_names.hpp"
@@ -54,15 +55,24 @@ void Catalog::add(const ModelConfig& config) {
   by_name_.emplace(config.name, id);
 }
 
+void Catalog::add_again(Model& model, const ModelConfig& config) {
+  model = {model.id, config, std::nullopt, {}, std::nullopt, false};
+  by_name_.emplace(config.name, model.id);
+}
+
 std::vector<core::ModelId> Catalog::replace(const std::vector<ModelConfig>& models) {
   const auto before = std::exchange(by_name_, {});
   for (const ModelConfig& config : models) {
-    const auto known = before.find(config.name);
-    if (known == before.end()) {
+    const auto known = std::find_if(models_.begin(), models_.end(), [&](const Model& model) {
+      return model.config.name == config.name;
+    });
+    if (known == models_.end()) {
       add(config);
+    } else if (known->removed) {
+      add_again(*known, config);
     } else {
-      at(known->second).config = config;
-      by_name_.insert(*known);
+      known->config = config;
+      by_name_.emplace(config.name, known->id);
     }
   }
   std::vector<core::ModelId> removed;

@@ -45,7 +45,7 @@ class Catalog {
   const std::deque<Model>& all() const { return models_; }
 
   // The models that are not removed, by the new configuration; the ids of those that are from now
-  // on. A model keeps its id while its name stays.
+  // on. A name keeps its id, also where it was removed and comes back.
   std::vector<core::ModelId> replace(const std::vector<ModelConfig>& models);
 
   // Notes what an inspection found. Models of one identity and dtype get one WeightsId.
@@ -56,6 +56,8 @@ class Catalog {
 
  private:
   void add(const ModelConfig& config);
+  // One that was removed; known anew, since what is known of it may be of another folder.
+  void add_again(Model& model, const ModelConfig& config);
 
   std::deque<Model> models_;  // ModelId n is the n-th
   std::unordered_map<std::string, core::ModelId> by_name_;

@@ -13,13 +13,20 @@ Inspector::Inspector(const Log& log, Catalog& catalog, Conductor& conductor, Pro
 void Inspector::inspect(core::ModelId id, std::function<void()> done) {
   auto& waiting = waiting_[id];
   waiting.push_back(std::move(done));
-  if (waiting.size() > 1) return;
+  if (waiting.size() == 1) ask(id);
+}
+
+void Inspector::ask(core::ModelId id) {
   const Model& model = catalog_.at(id);
   wire::InspectParams params;
   params.path = model.config.path;
   params.dtype = model.config.dtype;
-  probe_.request("inspect", params,
-                 [this, id](const EngineAnswer& answer) { on_answer(id, answer); });
+  probe_.request("inspect", params, [this, id, params](const EngineAnswer& answer) {
+    const ModelConfig& config = catalog_.at(id).config;
+    // The configuration may have changed meanwhile: then this is an answer about something else.
+    if (config.path != params.path || config.dtype != params.dtype) return ask(id);
+    on_answer(id, answer);
+  });
 }
 
 void Inspector::inspect_all() {

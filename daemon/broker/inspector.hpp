@@ -26,6 +26,7 @@ class Inspector {
                std::function<void(const wire::Error*)> done);
 
  private:
+  void ask(core::ModelId id);
   void on_answer(core::ModelId id, const EngineAnswer& answer);
   void tell_core(Model& model);
   void tell_core_bad(Model& model, wire::Error error);

@@ -73,16 +73,41 @@ BOOST_AUTO_TEST_CASE(a_changed_model_serves_new_loads_by_its_new_keys) {
   auto peer = client();
   const auto lease = peer.acquire("m");
   BOOST_TEST(lease.context_tokens == 1024u);
-  reload(head() + table("m", "auto_unload = false\ncontext_tokens = 64\npin = true"));
+  reload(head() + table("m", "context_tokens = 64"));
   // A lease keeps what it was granted under.
   BOOST_TEST(peer.wait(peer.generate(lease, "alpha", 100))
                  .result<wire::GenerateResult>()
                  .usage.output_tokens == 100u);
   BOOST_TEST(peer.release(lease).outcome == "freed");
-  const auto next = peer.acquire("m");
-  BOOST_TEST(next.context_tokens == 64u);
-  BOOST_TEST(model_row("m").pinned);
-  BOOST_TEST(peer.release(next).outcome == "kept");
+  BOOST_TEST(peer.acquire("m").context_tokens == 64u);
+}
+
+BOOST_AUTO_TEST_CASE(what_says_how_a_model_is_kept_changes_at_once) {
+  model("m", R"({"tensor_bytes": 1000})");
+  start(kDevice);
+  auto peer = client();
+  const auto lease = peer.acquire("m");
+  reload(head() + table("m", "auto_unload = false"));
+  BOOST_TEST(peer.release(lease).outcome == "kept");
+  reload(head() + table("m", "pin = true"));
+  BOOST_TEST(eventually([&] { return model_row("m").pinned; }));
+  reload(head() + table("m"));
+  BOOST_TEST(eventually([&] { return model_row("m").state == "unloaded"; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_model_that_comes_back_while_it_is_leased_has_one_row) {
+  model("m", R"({"tensor_bytes": 1000})");
+  start(kDevice);
+  auto peer = client();
+  const auto lease = peer.acquire("m");
+  reload(head());
+  reload(head() + table("m", "context_tokens = 64"));
+  peer.acquire("m");
+  BOOST_TEST(status().models.size() == 1u);
+  BOOST_TEST(model_row("m").leases == 2u);
+  BOOST_TEST(
+      peer.wait(peer.generate(lease, "alpha", 1)).result<wire::GenerateResult>().text.value() ==
+      "1:alpha ");
 }
 
 BOOST_AUTO_TEST_CASE(limits_times_and_admins_change) {
