@@ -13,7 +13,7 @@ struct FairnessFixture : DaemonFixture {
     model("b", kForty);
   }
   void start_limited(const std::string& limits, const std::string& daemon_keys = "") {
-    start(std::string(kDevice) + "[limits]\n" + limits + "\n", daemon_keys);
+    start(kDevice + ("[limits]\n" + limits + "\n"), daemon_keys);
   }
 };
 

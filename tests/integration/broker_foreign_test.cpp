@@ -84,6 +84,43 @@ BOOST_AUTO_TEST_CASE(who_asked_to_wait_gets_it_when_the_memory_is_back_and_block
   BOOST_TEST(waiter.wait(id).result<wire::AcquireResult>().leases.at(0).model == "a");
 }
 
+// A process that takes memory, and has it until it is killed.
+struct Hog {
+  Hog() : process({"dd", "if=/dev/zero", "bs=48M", "count=1", "status=none"}) {
+    // What it writes nobody reads, so that it does not get beyond having filled its buffer.
+    BOOST_REQUIRE(eventually([&] { return resident_bytes(process.pid()) > 48u << 20; }));
+  }
+  std::string json() const { return "{\"pids\": [" + std::to_string(process.pid()) + "]}"; }
+  Process process;
+};
+
+BOOST_AUTO_TEST_CASE(a_process_takes_and_returns_memory_while_two_clients_wait) {
+  model("b", kForty);
+  start();
+  auto first = client(), second = client(), hasty = client();
+  for (int round = 0; round < 2; ++round) {
+    std::optional<Hog> hog(std::in_place);
+    foreign(hog->json());
+    const auto error = hasty.ask("lease.acquire", wanted("a", false)).error();
+    BOOST_TEST((error.code == Code::foreign), error.message);
+    const auto detail = wire::decode_bytes<wire::ForeignDetail>(error.detail);
+    BOOST_REQUIRE(detail.holders.size() == 1u);
+    BOOST_TEST(detail.holders[0].pid == hog->process.pid());
+    BOOST_TEST(detail.holders[0].command == "dd");
+    BOOST_TEST(detail.holders[0].bytes == resident_bytes(hog->process.pid()));
+    const auto a = first.send("lease.acquire", wanted("a", true));
+    const auto b = second.send("lease.acquire", wanted("b", true));
+    BOOST_REQUIRE(eventually([&] { return status().queue.size() == 2; }));
+    BOOST_TEST(status().devices.at(0).used_bytes == 0u);
+    hog.reset();  // the file names it still, but it holds nothing any more
+    const auto lease = first.wait(a).result<wire::AcquireResult>().leases.at(0);
+    BOOST_TEST(status().devices.at(0).foreign_bytes.value() == 0u);
+    first.release(lease);
+    second.release(second.wait(b).result<wire::AcquireResult>().leases.at(0));
+  }
+  BOOST_TEST(status().queue.empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_probe_that_does_not_answer_leaves_the_last_reading) {
   start();
   foreign(R"({"ms": 600000})");

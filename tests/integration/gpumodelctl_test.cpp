@@ -60,19 +60,6 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-// A field of /proc/PID/status.
-std::string kernel_says(pid_t pid, const std::string& field) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
-  for (std::string line; std::getline(file, line);) {
-    if (line.rfind(field + ":", 0) != 0) continue;
-    std::istringstream words(line.substr(field.size() + 1));
-    std::string first;
-    words >> first;
-    return first;
-  }
-  return "";
-}
-
 std::string user_by_getent() {
   const Finished done = run({"getent", "passwd", std::to_string(getuid())});
   return done.out.substr(0, done.out.find(':'));
@@ -145,7 +132,7 @@ BOOST_AUTO_TEST_CASE(status_agrees_with_the_kernel) {
   const json& device = status.at("devices").at(0);
   const pid_t engine = device.at("engine").at("pid");
   BOOST_TEST(is_alive(engine));
-  BOOST_TEST(kernel_says(engine, "PPid") == std::to_string(pid()));
+  BOOST_TEST(proc_field(engine, "PPid") == std::to_string(pid()));
   BOOST_TEST(device.at("capacity_bytes") == 64 << 20);
   BOOST_TEST(device.at("used_bytes").get<std::uint64_t>() >= kTensorBytes);
   BOOST_TEST(device.at("used_bytes").get<std::uint64_t>() +

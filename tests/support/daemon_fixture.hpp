@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/status_rows.hpp"
+#include "support/process.hpp"
 #include "support/wire_client.hpp"
 
 namespace gpumodel::test {
@@ -71,10 +72,5 @@ inline constexpr bool kSanitized = false;
 #endif
 // A precondition for tests that a sanitizer would falsify.
 boost::test_tools::assertion_result without_sanitizer(boost::unit_test::test_unit_id);
-
-// Whether the process exists, a zombie counted as gone.
-bool is_alive(pid_t pid);
-// VmRSS of a process.
-std::uint64_t resident_bytes(pid_t pid);
 
 }  // namespace gpumodel::test

@@ -9,6 +9,8 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 
@@ -154,6 +156,27 @@ Finished run(const std::vector<std::string>& arguments, const std::string& input
   Process process(arguments, environment);
   process.write(input);
   return process.finish();
+}
+
+std::string proc_field(pid_t pid, const std::string& field) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind(field + ":", 0) != 0) continue;
+    std::istringstream words(line.substr(field.size() + 1));
+    std::string first;
+    words >> first;
+    return first;
+  }
+  return "";
+}
+
+bool is_alive(pid_t pid) {
+  const std::string state = proc_field(pid, "State");
+  return !state.empty() && state != "Z" && state != "X";
+}
+
+std::uint64_t resident_bytes(pid_t pid) {
+  return std::strtoull(proc_field(pid, "VmRSS").c_str(), nullptr, 10) * 1024;
 }
 
 std::string program(const std::string& name) {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,6 +50,13 @@ class Process {
 // To its end, with `input` on standard input.
 Finished run(const std::vector<std::string>& arguments, const std::string& input = "",
              const Environment& environment = {});
+
+// The first word of a field of /proc/PID/status; empty where there is no such process or field.
+std::string proc_field(pid_t pid, const std::string& field);
+// Whether the process exists, a zombie counted as gone.
+bool is_alive(pid_t pid);
+// VmRSS of a process.
+std::uint64_t resident_bytes(pid_t pid);
 
 // $GPUMODEL_BIN_DIR joined with a program's name.
 std::string program(const std::string& name);

@@ -58,6 +58,7 @@ function(gpumodel_test name)
   add_executable(${name} ${ARG_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   target_link_libraries(${name} PRIVATE gpumodel_test_support ${ARG_LIBS})
+  target_precompile_headers(${name} REUSE_FROM gpumodel_test_support)
   add_test(NAME ${name} COMMAND ${name} --log_level=test_suite --report_level=short)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
     ENVIRONMENT "${GPUMODEL_TEST_ENVIRONMENT}")

@@ -2,10 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "engine/memory/machine.hpp"
 #include "support/fake/fake_model.hpp"
 #include "support/fake/fake_text.hpp"
 #include "wire/engine_messages.hpp"
@@ -22,6 +24,17 @@ std::uint64_t machine_bytes() {
          static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
 }
 
+// What these processes really hold.
+void add_measured(const std::vector<std::int64_t>& pids, wire::MemoryResult& result) {
+  constexpr std::size_t kEverybody = 100'000;
+  for (const auto& holder : engine::memory::read_machine_memory("/proc", {}, kEverybody).holders) {
+    if (std::find(pids.begin(), pids.end(), holder.pid) == pids.end()) continue;
+    result.foreign_bytes += holder.resident_bytes;
+    result.holders.push_back({holder.pid, holder.uid, std::to_string(holder.uid), holder.command,
+                              holder.resident_bytes});
+  }
+}
+
 wire::MemoryResult memory_of(const nlohmann::json& json) {
   wire::MemoryResult result;
   result.total_bytes = json.value("total_bytes", machine_bytes());
@@ -31,6 +44,7 @@ wire::MemoryResult memory_of(const nlohmann::json& json) {
     result.holders.push_back({holder.value("pid", std::int64_t{1}), holder.value("uid", 0u),
                               holder.value("user", "root"), holder.value("command", "other"),
                               holder.value("bytes", std::uint64_t{0})});
+  if (json.contains("pids")) add_measured(json["pids"].get<std::vector<std::int64_t>>(), result);
   return result;
 }
 
