@@ -13,6 +13,7 @@ extern "C" {
 #include "libclient/message.h"
 #include "libclient/result.h"
 #include "libclient/scan.h"
+#include "libclient/value.h"
 }
 
 namespace {
@@ -28,6 +29,11 @@ void read_message(gmi_message* message) {
     gmi_message_free(message);
     return;
   }
+  // News of the daemon, and of a lease.
+  gmi_reader params = gmi_read_map(message->params, "params");
+  gmi_read_u64(&params, "lease", UINT64_MAX, /*needed=*/true);
+  gmi_read_text(&params, "reason", /*needed=*/false);
+  std::free(gmi_json_text(message->params));
   gmi_chunk* chunk = nullptr;
   const char* fault = nullptr;
   if (gmi_chunk_read(message, true, 2, &chunk, &fault) == GM_OK) {
