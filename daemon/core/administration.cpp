@@ -10,13 +10,12 @@ void Core::State::unload(RequestId request, ModelId model, bool force, SessionId
   const ModelEntry* entry = catalog_.find(model);
   if (entry == nullptr || !entry->spec)
     return refuse(request, {.code = Refusal::Code::no_model, .model = model});
-  const WeightsId weights = entry->spec->weights;
   const auto busy = [&](const char* reason) {
     refuse(request, {.code = Refusal::Code::busy, .model = model, .reason = reason});
   };
   std::vector<ResidentId> there;
   for (const auto& [id, resident] : residency_.all()) {
-    if (resident.weights != weights) continue;
+    if (!entry->needs(resident.weights)) continue;
     if (is_pinned(resident)) return busy("pinned; unpin it first");
     there.push_back(id);
     if (force) continue;
@@ -31,12 +30,12 @@ void Core::State::unload(RequestId request, ModelId model, bool force, SessionId
     }
     for (const LeaseId lease : leases) revoke(lease, "its model was unloaded by an administrator");
   }
-  unload_all(PendingRelease{request, session, model, {}}, there);
+  unload_all(PendingRelease{request, session, model, {}, {}}, there);
 }
 
 void Core::State::unload_all(PendingRelease answer, const std::vector<ResidentId>& residents) {
   std::uint32_t leased = 0;
-  bool pending = false;
+  std::vector<ResidentId> going;
   for (const ResidentId id : residents) {
     Resident& resident = *residency_.find(id);
     leased += resident.leases;
@@ -48,11 +47,9 @@ void Core::State::unload_all(PendingRelease answer, const std::vector<ResidentId
       evict(resident, "unloaded by an administrator");
     else if (resident.state != Resident::State::unloading)
       continue;
-    // One answer, of the first of them.
-    if (!pending) resident.releases.push_back({answer.request, answer.session, answer.model});
-    pending = true;
+    going.push_back(id);
   }
-  if (pending) return;
+  if (!going.empty()) return answer_after_unloads(answer, going);
   ReleaseReport report;
   report.outcome =
       leased != 0 ? ReleaseReport::Outcome::still_leased : ReleaseReport::Outcome::kept;

@@ -43,9 +43,9 @@ std::vector<RequestId> Core::State::in_order() const {
 void Core::State::refresh(Waiter& waiter) const {
   if (waiter.catalog_version == catalog_.version()) return;
   waiter.catalog_version = catalog_.version();
-  waiter.items = catalog_.items(waiter.models, waiter.item_of);
+  waiter.needed = catalog_.needed(waiter.models);
   waiter.devices.clear();
-  for (const PlanItem& item : waiter.items) {
+  for (const PlanItem& item : waiter.needed.items) {
     for (const PlanItem::Choice& choice : item.choices) waiter.devices.push_back(choice.device);
   }
   std::sort(waiter.devices.begin(), waiter.devices.end());
@@ -85,7 +85,8 @@ bool Core::State::admit_and_grant() {
       devices.reset();
       continue;
     }
-    if (!waiter.admitted()) {
+    const bool was_admitted = waiter.admitted();
+    if (!was_admitted) {
       refresh(waiter);
       if (!devices) devices = plan_devices(now_);
       for (PlanDevice& device : *devices) {
@@ -98,14 +99,17 @@ bool Core::State::admit_and_grant() {
         continue;
       }
       changed = true;
-      if (admission == Admission::admitted) devices.reset();
       if (admission == Admission::makes_room || admission == Admission::answered) {
         devices.reset();
         continue;
       }
     }
     const std::vector<ResidentId> residents = waiter.residents;
-    if (grant_if_ready(waiter)) joined(session, residents);
+    if (grant_if_ready(waiter)) {
+      joined(session, residents);
+    } else if (!was_admitted) {
+      devices.reset();  // what it claims is not evictable any more
+    }
   }
   return changed;
 }
@@ -120,7 +124,7 @@ Core::State::Admission Core::State::try_admit(Waiter& waiter,
     stuck.add(waiter);
     return Admission::stuck;
   }
-  const std::optional<Plan> plan = make_plan(devices, waiter.items);
+  const std::optional<Plan> plan = make_plan(devices, waiter.needed.items);
   if (plan && may_go_ahead(waiter, *plan, stuck)) {
     for (const Plan::Place& place : plan->places) {
       if (stuck.closed.count(place.device) == 0) continue;
@@ -133,7 +137,7 @@ Core::State::Admission Core::State::try_admit(Waiter& waiter,
       break;
     }
     carry_out(waiter, *plan);
-    return plan->loads() ? Admission::admitted : Admission::joined;
+    return Admission::admitted;
   }
   if (!plan && stop_prefetches(waiter)) {
     stuck.add(waiter);
@@ -188,16 +192,18 @@ void Core::State::carry_out(Waiter& waiter, const Plan& plan) {
       places.push_back(*plan.places[item].resident);
       continue;
     }
-    std::vector<ModelId> models;
-    for (std::size_t i = 0; i < waiter.models.size(); ++i) {
-      if (waiter.item_of[i] == item) models.push_back(waiter.models[i]);
-    }
-    const WeightsId weights = catalog_.find(models.front())->spec->weights;
+    const std::vector<ModelId> models = waiter.needed.models_on(item, waiter.models);
+    const WeightsId weights = waiter.needed.items[item].weights;
     places.push_back(plan_resident(weights, plan.places[item].device, models).id);
   }
-  for (const std::size_t item : waiter.item_of) {
-    waiter.residents.push_back(places[item]);
-    ++residency_.find(places[item])->claims;
+  const auto claim = [&](ResidentId id) {
+    waiter.residents.push_back(id);
+    ++residency_.find(id)->claims;
+  };
+  for (const std::size_t item : waiter.needed.weights_of) claim(places[item]);
+  for (const auto& item : waiter.needed.adapter_of) {
+    waiter.adapters.push_back(item ? places[*item] : ResidentId{});
+    if (item) claim(places[*item]);
   }
   waiter.waited += now_ - waiter.queued_since;
   waiter.deadline.reset();
@@ -211,6 +217,7 @@ Resident& Core::State::plan_resident(WeightsId weights, DeviceId device,
   resident.device = device;
   resident.weights = weights;
   resident.model = shape.model;
+  resident.is_adapter = shape.is_adapter;
   resident.need = shape.need;
   resident.surplus_bytes = shape.surplus_bytes;
   resident.context_tokens = shape.context_tokens;
@@ -222,6 +229,7 @@ void Core::State::throw_back(Waiter& waiter) {
     if (Resident* resident = residency_.find(id)) --resident->claims;
   }
   waiter.residents.clear();
+  waiter.adapters.clear();
   waiter.tried = false;
   waiter.queued_since = now_;
   // The limit holds for each time in the queue; a use is limited by whoever asked for it.

@@ -21,6 +21,30 @@ Bytes context_bytes(const ModelSpec& spec, std::uint32_t tokens) {
   return spec.kv_bytes_per_token * tokens;
 }
 
+std::vector<PlanItem::Choice> choices_on(const std::vector<DeviceId>& devices) {
+  std::vector<PlanItem::Choice> choices;
+  for (const DeviceId device : devices) choices.push_back({device, 0});
+  return choices;
+}
+
+// An item of the model's weights with a device that is allowed to this one, too: the item is
+// narrowed to those.
+std::optional<std::size_t> share_item(std::vector<PlanItem>& items, const ModelEntry& entry) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (items[i].weights != entry.spec->weights) continue;
+    std::vector<PlanItem::Choice> both;
+    for (const PlanItem::Choice& choice : items[i].choices) {
+      const bool allowed = std::find(entry.fits_on.begin(), entry.fits_on.end(), choice.device) !=
+                           entry.fits_on.end();
+      if (allowed) both.push_back(choice);
+    }
+    if (both.empty()) continue;
+    items[i].choices = std::move(both);
+    return i;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Need need_of(const ModelSpec& spec, std::uint32_t context_tokens) {
@@ -47,12 +71,26 @@ const ModelEntry* Catalog::find(ModelId model) const {
   return found == models_.end() ? nullptr : &found->second;
 }
 
-void Catalog::adopt(ModelEntry& entry, ModelSpec spec) {
-  if (entry.spec) {
-    auto& sharers = sharers_[entry.spec->weights];
-    std::erase(sharers, entry.id);
-  }
+void Catalog::add_sharer(const ModelSpec& spec) {
   sharers_[spec.weights].push_back(spec.id);
+  if (spec.adapter) sharers_[spec.adapter->id].push_back(spec.id);
+}
+
+void Catalog::remove_sharer(const ModelSpec& spec) {
+  std::erase(sharers_.at(spec.weights), spec.id);
+  if (spec.adapter) std::erase(sharers_.at(spec.adapter->id), spec.id);
+}
+
+void Catalog::forget_unshared() {
+  std::erase_if(sharers_, [](const auto& entry) { return entry.second.empty(); });
+  std::erase_if(surplus_,
+                [&](const auto& entry) { return sharers_.count(entry.first.first) == 0; });
+}
+
+void Catalog::adopt(ModelEntry& entry, ModelSpec spec) {
+  if (entry.spec) remove_sharer(*entry.spec);
+  add_sharer(spec);
+  forget_unshared();
   ++version_;
   entry.id = spec.id;
   entry.name = spec.name;
@@ -70,8 +108,9 @@ void Catalog::resolve(ModelEntry& entry) const {
     if (budget != budgets_.end()) largest = std::max(largest, limit_of(spec, budget->second));
   }
   std::uint32_t tokens = spec.context_tokens;
-  const Bytes fixed = need_of(spec, 0).total();
-  if (!spec.context_is_explicit && need_of(spec, tokens).total() > largest) {
+  const Bytes adapter = spec.adapter ? std::min(spec.adapter->bytes, kMaxBytes) : 0;
+  const Bytes fixed = need_of(spec, 0).total() + adapter;
+  if (!spec.context_is_explicit && need_of(spec, tokens).total() + adapter > largest) {
     const std::uint32_t least = std::min(tokens, kContextPageTokens);
     const Bytes room = largest - std::min(largest, fixed);
     const Bytes pages = room / std::max<Bytes>(1, context_bytes(spec, kContextPageTokens));
@@ -80,7 +119,7 @@ void Catalog::resolve(ModelEntry& entry) const {
     tokens = std::max(tokens, least);
   }
   entry.context_tokens = tokens;
-  const Bytes needed = need_of(spec, tokens).total();
+  const Bytes needed = need_of(spec, tokens).total() + adapter;
   for (const DeviceId device : spec.devices) {
     const auto budget = budgets_.find(device);
     if (budget != budgets_.end() && needed <= limit_of(spec, budget->second)) {
@@ -90,9 +129,25 @@ void Catalog::resolve(ModelEntry& entry) const {
   entry.shortage = Shortage{needed, needed - std::min(needed, largest), largest};
 }
 
+Bytes Catalog::adapters_of(const std::vector<ModelId>& models) const {
+  std::map<WeightsId, Bytes> adapters;
+  for (const ModelId model : models) {
+    if (const auto& adapter = models_.at(model).spec->adapter)
+      adapters[adapter->id] = std::min(adapter->bytes, kMaxBytes);
+  }
+  Bytes all = 0;
+  for (const auto& [id, bytes] : adapters) all += bytes;
+  return all;
+}
+
 Catalog::Shape Catalog::shape(WeightsId weights, DeviceId device,
                               const std::vector<ModelId>& models) const {
   Shape shape;
+  for (const ModelId model : models) {
+    const auto& adapter = models_.at(model).spec->adapter;
+    if (!adapter || adapter->id != weights) continue;
+    return Shape{Need{std::min(adapter->bytes, kMaxBytes), 0, 0}, 0, 0, model, true};
+  }
   const auto widen = [&](const ModelEntry& entry) {
     const Need need = need_of(*entry.spec, entry.context_tokens);
     if (!shape.model || entry.context_tokens > shape.context_tokens) {
@@ -116,7 +171,8 @@ Catalog::Shape Catalog::shape(WeightsId weights, DeviceId device,
     if (entry.spec->context_is_explicit && entry.bad_reason.empty() && !entry.removed && fits)
       widen(entry);
   }
-  const Bytes budget = budgets_.at(device);
+  // Beside the adapters that come with them.
+  const Bytes budget = budgets_.at(device) - std::min(budgets_.at(device), adapters_of(models));
   if (shape.need.total() > budget) shape = asked;
   const auto learned = surplus_.find({weights, shape.context_tokens});
   // What was loaded fits, whatever it took.
@@ -137,15 +193,8 @@ void Catalog::learn(WeightsId weights, std::uint32_t context_tokens, const Need&
 void Catalog::remove(ModelId model) {
   const auto found = models_.find(model);
   if (found == models_.end()) return;
-  if (found->second.spec) {
-    const WeightsId weights = found->second.spec->weights;
-    auto& sharers = sharers_[weights];
-    std::erase(sharers, model);
-    if (sharers.empty()) {
-      sharers_.erase(weights);
-      std::erase_if(surplus_, [&](const auto& entry) { return entry.first.first == weights; });
-    }
-  }
+  if (found->second.spec) remove_sharer(*found->second.spec);
+  forget_unshared();
   models_.erase(found);
   ++version_;
 }
@@ -161,41 +210,39 @@ const std::vector<ModelId>& Catalog::sharers(WeightsId weights) const {
   return found == sharers_.end() ? kNone : found->second;
 }
 
-std::vector<PlanItem> Catalog::items(const std::vector<ModelId>& models,
-                                     std::vector<std::size_t>& item_of) const {
-  std::vector<PlanItem> items;
+Needed Catalog::needed(const std::vector<ModelId>& models) const {
+  Needed needed;
+  std::vector<PlanItem>& items = needed.items;
   std::vector<std::vector<ModelId>> models_of;
-  item_of.clear();
+  const auto add = [&](PlanItem item) {
+    items.push_back(std::move(item));
+    models_of.emplace_back();
+    return items.size() - 1;
+  };
   for (const ModelId model : models) {
     const ModelEntry& entry = models_.at(model);
-    std::size_t index = items.size();
-    for (std::size_t i = 0; i < items.size(); ++i) {
-      if (items[i].weights != entry.spec->weights) continue;
-      std::vector<PlanItem::Choice> both;
-      for (const PlanItem::Choice& choice : items[i].choices) {
-        const bool allowed = std::find(entry.fits_on.begin(), entry.fits_on.end(), choice.device) !=
-                             entry.fits_on.end();
-        if (allowed) both.push_back(choice);
-      }
-      if (both.empty()) continue;
-      items[i].choices = std::move(both);
-      index = i;
-      break;
+    std::optional<std::size_t> index = share_item(items, entry);
+    if (!index) index = add({entry.spec->weights, choices_on(entry.fits_on), {}});
+    models_of[*index].push_back(model);
+    needed.weights_of.push_back(*index);
+  }
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    const auto& adapter = models_.at(models[i]).spec->adapter;
+    std::optional<std::size_t>& index = needed.adapter_of.emplace_back();
+    if (!adapter) continue;
+    const std::size_t weights = needed.weights_of[i];
+    for (std::size_t known = 0; known < items.size(); ++known) {
+      if (items[known].weights == adapter->id && items[known].beside == weights) index = known;
     }
-    if (index == items.size()) {
-      items.push_back(PlanItem{entry.spec->weights, {}});
-      for (const DeviceId device : entry.fits_on) items.back().choices.push_back({device, 0});
-      models_of.emplace_back();
-    }
-    models_of[index].push_back(model);
-    item_of.push_back(index);
+    if (!index) index = add({adapter->id, items[weights].choices, weights});
+    models_of[*index].push_back(models[i]);
   }
   for (std::size_t i = 0; i < items.size(); ++i) {
     for (PlanItem::Choice& choice : items[i].choices) {
       choice.bytes = shape(items[i].weights, choice.device, models_of[i]).bytes();
     }
   }
-  return items;
+  return needed;
 }
 
 }  // namespace gpumodel::core

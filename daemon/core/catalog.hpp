@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/core.hpp"
-#include "core/planner.hpp"
+#include "core/needed.hpp"
 #include "core/types.hpp"
 
 namespace gpumodel::core {
@@ -37,9 +37,13 @@ struct ModelEntry {
   std::optional<ModelRow::LastUnload> unload;
 
   bool is_pinned() const { return pinned || (spec && spec->policy.pinned); }
+  // Whether it is served from these weights, or with this adapter.
+  bool needs(WeightsId part) const {
+    return spec && (spec->weights == part || (spec->adapter && spec->adapter->id == part));
+  }
 };
 
-// The bytes of `spec` with this much context.
+// The bytes of `spec` with this much context, without its adapter.
 Need need_of(const ModelSpec& spec, std::uint32_t context_tokens);
 
 class Catalog {
@@ -58,14 +62,13 @@ class Catalog {
     Bytes surplus_bytes = 0;  // that such a load was measured to take beyond its need
     std::uint32_t context_tokens = 0;
     ModelId model;  // the one with that context
+    bool is_adapter = false;
     Bytes bytes() const { return need.total() + surplus_bytes; }
   };
   Shape shape(WeightsId weights, DeviceId device, const std::vector<ModelId>& models) const;
 
-  // Models on one weights share an item where some device is allowed to all of them. `item_of` gets
-  // the index of the item for each model.
-  std::vector<PlanItem> items(const std::vector<ModelId>& models,
-                              std::vector<std::size_t>& item_of) const;
+  // Models on one weights share an item where some device is allowed to all of them.
+  Needed needed(const std::vector<ModelId>& models) const;
 
   // A load of this shape took this much.
   void learn(WeightsId weights, std::uint32_t context_tokens, const Need& need, Bytes measured);
@@ -73,7 +76,7 @@ class Catalog {
   const std::vector<ModelId>& sharers(WeightsId weights) const;
   // Some model on the weights; none where there is none.
   ModelId any_of(WeightsId weights) const;
-  // Changes whenever items() may.
+  // Changes whenever needed() may.
   std::uint64_t version() const { return version_; }
   void changed() { ++version_; }
 
@@ -82,10 +85,14 @@ class Catalog {
 
  private:
   void resolve(ModelEntry& entry) const;
+  void add_sharer(const ModelSpec& spec);
+  void remove_sharer(const ModelSpec& spec);
+  void forget_unshared();
+  Bytes adapters_of(const std::vector<ModelId>& models) const;
 
   std::map<ModelId, ModelEntry> models_;
   std::map<DeviceId, Bytes> budgets_;
-  std::map<WeightsId, std::vector<ModelId>> sharers_;
+  std::map<WeightsId, std::vector<ModelId>> sharers_;  // of weights and of adapters
   std::map<std::pair<WeightsId, std::uint32_t>, Bytes> surplus_;  // by weights and context
   std::uint64_t version_ = 1;
 };

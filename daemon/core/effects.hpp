@@ -26,6 +26,7 @@ struct GrantedLease {
   ModelId model;
   DeviceId device;
   ResidentId resident;
+  ResidentId adapter;  // none: the model has none
   std::uint32_t context_tokens = 0;
 };
 
@@ -54,6 +55,7 @@ struct Load {                              // answered by load_done, load_failed
   Need need;
   std::uint32_t context_tokens = 0;
   HostImage image = HostImage::none;
+  bool is_adapter = false;                 // `weights` is an adapter, over the model's weights
 };
 struct CancelLoad { DeviceId device; ResidentId resident; };  // still answered, as a load is
 struct Unload { DeviceId device; ResidentId resident; };      // answered by unload_done or engine_lost

@@ -11,6 +11,15 @@ namespace {
 // A load that brings its engine down is tried this often again before its requests are refused.
 constexpr std::uint32_t kMaxRetries = 2;
 
+// Of what is unloaded at the same time.
+void add(const ReleaseReport& one, ReleaseReport& all) {
+  all.outcome = one.outcome;
+  all.expected_bytes += one.expected_bytes;
+  all.freed_bytes += one.freed_bytes;
+  all.residual_bytes += one.residual_bytes;
+  all.unload_time = std::max(all.unload_time, one.unload_time);
+}
+
 }  // namespace
 
 void Core::State::engine_ready(DeviceId id) {
@@ -44,13 +53,12 @@ void Core::State::engine_lost(DeviceId id, std::optional<Time> retry_at, std::st
 void Core::State::lose(ResidentId id, const std::string& reason) {
   Resident& resident = *residency_.find(id);
   for (auto& [lease_id, lease] : leases_.all()) {
-    if (lease.resident != id) continue;
-    lease.resident = ResidentId{};
+    if (lease.resident != id && lease.adapter != id) continue;
+    unbind(lease);
     emit(Suspended{lease_id});
     happened(Happened::Type::suspended, lease.model, resident.device, 0, Time{0}, reason,
              lease.uid);
   }
-  resident.leases = 0;
   const bool blamed = resident.state == Resident::State::loading && !resident.cancelled &&
                       ++losses_[resident.weights] > kMaxRetries;
   for (const RequestId request : claimers(id)) {
@@ -64,7 +72,7 @@ void Core::State::lose(ResidentId id, const std::string& reason) {
   if (blamed) {
     losses_.erase(resident.weights);
     for (auto& [model, entry] : catalog_.all()) {
-      if (!entry.spec || entry.spec->weights != resident.weights) continue;
+      if (!entry.needs(resident.weights)) continue;
       entry.error = reason;
       entry.preload_pending = false;
     }
@@ -91,17 +99,19 @@ void Core::State::load_done(ResidentId id, const Need& measured, bool image_comp
   if (resident == nullptr || resident->state != Resident::State::loading) return;
   const Time took = now_ - resident->since;
   catalog_.learn(resident->weights, resident->context_tokens, resident->need, measured.total());
-  history_.loaded(resident->image == HostImage::use, measured.tensor_bytes, took);
+  if (!resident->is_adapter)
+    history_.loaded(resident->image == HostImage::use, measured.tensor_bytes, took);
   const bool mapped = devices_.at(resident->device).spec.maps_images;
   if (resident->image == HostImage::fill) finish_fill(*resident, image_complete);
   if (!mapped) release_image(*resident);
   residency_.become_ready(now_, *resident, measured);
   losses_.erase(resident->weights);
   for (auto& [model, entry] : catalog_.all()) {
-    if (!entry.spec || entry.spec->weights != resident->weights) continue;
+    if (!entry.needs(resident->weights)) continue;
     entry.error.clear();
+    if (resident->is_adapter || !entry.spec->adapter) entry.preload_pending = false;
+    if (resident->is_adapter) continue;
     entry.was_loaded = true;
-    entry.preload_pending = false;
     entry.load = ModelRow::LastLoad{took, measured.total()};
   }
   happened(Happened::Type::loaded, resident->model, resident->device, resident->bytes(), took);
@@ -115,7 +125,7 @@ void Core::State::load_failed(ResidentId id, const std::string& reason, bool mod
   if (!resident->cancelled) {
     const auto code = model_is_bad ? Refusal::Code::model_bad : Refusal::Code::device;
     for (auto& [model, entry] : catalog_.all()) {
-      if (!entry.spec || entry.spec->weights != resident->weights) continue;
+      if (!entry.needs(resident->weights)) continue;
       entry.error = reason;
       entry.preload_pending = false;
     }
@@ -142,7 +152,7 @@ void Core::State::unload_done(ResidentId id, Bytes expected, Bytes freed, Bytes 
   const Resident* found = residency_.find(id);
   if (found == nullptr || found->state != Resident::State::unloading) return;
   const Resident resident = *found;
-  history_.unloaded(resident.need.total(), now_ - resident.since);
+  if (!resident.is_adapter) history_.unloaded(resident.need.total(), now_ - resident.since);
   happened(Happened::Type::unloaded, resident.model, resident.device, freed, now_ - resident.since);
   const ReleaseReport report{.outcome = ReleaseReport::Outcome::freed,
                              .expected_bytes = expected,
@@ -162,9 +172,10 @@ void Core::State::unload_done(ResidentId id, Bytes expected, Bytes freed, Bytes 
 void Core::State::answer_unload(const Resident& resident, const ReleaseReport& report) {
   const bool leaked = report.residual_bytes > config_.residual_threshold_bytes;
   for (auto& [model, entry] : catalog_.all()) {
-    if (!entry.spec || entry.spec->weights != resident.weights) continue;
-    entry.unload = ModelRow::LastUnload{report.unload_time, report.expected_bytes,
-                                        report.freed_bytes, report.residual_bytes};
+    if (!entry.needs(resident.weights)) continue;
+    if (!resident.is_adapter)
+      entry.unload = ModelRow::LastUnload{report.unload_time, report.expected_bytes,
+                                          report.freed_bytes, report.residual_bytes};
     if (leaked) {
       entry.error =
           std::to_string(report.residual_bytes) + " bytes did not come back from its last unload";
@@ -172,12 +183,17 @@ void Core::State::answer_unload(const Resident& resident, const ReleaseReport& r
   }
   if (mutated(Mutation::forget_release)) return;
   for (const auto& release : resident.releases) {
-    if (!leaked) {
-      emit(Released{release.request, report});
-      continue;
+    PendingUnloads& pending = unloads_.at(release.request);
+    add(report, pending.report);
+    if (--pending.left != 0) continue;
+    const ReleaseReport all = pending.report;
+    unloads_.erase(release.request);
+    if (all.residual_bytes <= config_.residual_threshold_bytes) {
+      emit(Released{release.request, all});
+    } else {
+      refuse(release.request,
+             {.code = Refusal::Code::residual, .model = release.model, .report = all});
     }
-    refuse(release.request,
-           {.code = Refusal::Code::residual, .model = release.model, .report = report});
   }
 }
 

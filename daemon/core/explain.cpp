@@ -37,8 +37,8 @@ PlanReport Core::State::plan(Time now, std::uint32_t uid,
     report.missing_bytes = report.error->missing_bytes;
     return report;
   }
-  std::vector<std::size_t> item_of;
-  const std::vector<PlanItem> items = catalog_.items(models, item_of);
+  const Needed needed = catalog_.needed(models);
+  const std::vector<PlanItem>& items = needed.items;
   const std::vector<PlanDevice> devices = plan_devices(now);
   const auto plan = make_plan(devices, items);
   report.fits = plan.has_value();
@@ -57,15 +57,15 @@ PlanReport Core::State::plan(Time now, std::uint32_t uid,
   for (const ResidentId id : plan->evictions) {
     const Resident& victim = *residency_.find(id);
     for (const auto& [lease_id, lease] : leases_.all()) {
-      if (lease.resident == id) add({Action::suspend, lease.model, victim.device, 0, Time{0}});
+      if (lease.resident == id || lease.adapter == id)
+        add({Action::suspend, lease.model, victim.device, 0, Time{0}});
     }
     add({Action::evict, victim.model, victim.device, victim.bytes(),
          history_.unload(victim.bytes())});
   }
   for (std::size_t i = 0; i < plan->places.size(); ++i) {
     const Plan::Place& place = plan->places[i];
-    const auto first = std::find(item_of.begin(), item_of.end(), i);
-    const ModelId model = models[static_cast<std::size_t>(first - item_of.begin())];
+    const ModelId model = needed.models_on(i, models).front();
     const WeightsId weights = items[i].weights;
     if (place.resident) {
       const Resident& resident = *residency_.find(*place.resident);

@@ -16,7 +16,12 @@ bool Core::State::grant_if_ready(Waiter& waiter) {
   const auto first_of_rest = waiter.residents.begin() + (mutated(Mutation::partial_set) ? 1 : 0);
   if (!ready(waiter.residents.front())) return false;
   if (first_of_rest == waiter.residents.begin() &&
-      !std::all_of(waiter.residents.begin(), waiter.residents.end(), ready)) {
+      !std::all_of(
+          waiter.residents.begin(),
+          mutated(Mutation::partial_adapter)
+              ? waiter.residents.begin() + static_cast<std::ptrdiff_t>(waiter.models.size())
+              : waiter.residents.end(),
+          ready)) {
     return false;
   }
   grant(waiter);
@@ -27,7 +32,7 @@ void Core::State::grant(Waiter& waiter) {
   if (waiter.lease) {
     const RequestId request = waiter.request;
     Lease& lease = *leases_.find(waiter.lease);
-    if (!lease.resident) resume(lease, *residency_.find(waiter.residents.front()));
+    if (!lease.resident) resume(lease, waiter.residents.front(), waiter.adapters.front());
     drop_waiter(request);
     return answer_use(request, lease);
   }
@@ -40,7 +45,7 @@ void Core::State::grant(Waiter& waiter) {
     lease.asked_context_tokens = waiter.context_tokens;
     lease.since = lease.idle_since = now_;
     Lease& added = leases_.add(std::move(lease));
-    bind(added, *residency_.find(waiter.residents[i]));
+    bind(added, waiter.residents[i], waiter.adapters[i]);
     sessions_.at(waiter.session).leases.insert(added.id);
     prefetches_.granted(waiter.session, added.model);
     answer.leases.push_back(granted(added));
@@ -55,7 +60,9 @@ void Core::State::grant(Waiter& waiter) {
 
 void Core::State::answer_use(RequestId request, Lease& lease) {
   leases_.start_use(lease, request);
-  residency_.find(lease.resident)->last_used = now_;
+  for (const ResidentId id : {lease.resident, lease.adapter}) {
+    if (Resident* resident = residency_.find(id)) resident->last_used = now_;
+  }
   emit(Usable{request, granted(lease)});
 }
 
@@ -64,27 +71,54 @@ GrantedLease Core::State::granted(const Lease& lease) const {
   std::uint32_t tokens =
       std::min(catalog_.find(lease.model)->context_tokens, resident.context_tokens);
   if (lease.asked_context_tokens != 0) tokens = std::min(tokens, lease.asked_context_tokens);
-  return GrantedLease{lease.id, lease.epoch, lease.model, resident.device, resident.id, tokens};
+  return GrantedLease{lease.id,    lease.epoch,   lease.model, resident.device,
+                      resident.id, lease.adapter, tokens};
 }
 
-void Core::State::bind(Lease& lease, Resident& resident) {
-  require(!lease.resident, "a lease is bound to one resident");
-  lease.resident = resident.id;
+void Core::State::bind(Lease& lease, ResidentId resident, ResidentId adapter) {
+  require(!lease.resident, "a lease is bound once");
+  lease.resident = resident;
+  lease.adapter = adapter;
   lease.contended = Time{0};
-  ++resident.leases;
-  resident.users.insert(lease.session);
-  resident.last_used = now_;
+  for (const ResidentId id : {resident, adapter}) {
+    Resident* bound = residency_.find(id);
+    if (bound == nullptr) continue;
+    ++bound->leases;
+    bound->users.insert(lease.session);
+    bound->last_used = now_;
+  }
 }
 
-void Core::State::resume(Lease& lease, Resident& resident) {
-  bind(lease, resident);
+void Core::State::unbind(Lease& lease) {
+  for (const ResidentId id : {lease.resident, lease.adapter}) {
+    Resident* bound = residency_.find(id);
+    if (bound == nullptr) continue;
+    require(bound->leases > 0, "the leases of a resident add up");
+    --bound->leases;
+  }
+  lease.resident = lease.adapter = ResidentId{};
+  lease.contended = Time{0};
+}
+
+void Core::State::resume(Lease& lease, ResidentId resident, ResidentId adapter) {
+  bind(lease, resident, adapter);
   if (!mutated(Mutation::forget_resume)) emit(Resumed{lease.id});
-  happened(Happened::Type::resumed, lease.model, resident.device, 0, Time{0}, {}, lease.uid);
+  happened(Happened::Type::resumed, lease.model, residency_.find(resident)->device, 0, Time{0}, {},
+           lease.uid);
 }
 
-void Core::State::bind_suspended(Resident& resident) {
+void Core::State::bind_suspended(const Resident& fresh) {
+  const auto ready = [&](WeightsId weights) {
+    const Resident* resident = residency_.at(weights, fresh.device);
+    return resident != nullptr && resident->state == Resident::State::ready ? resident->id
+                                                                            : ResidentId{};
+  };
   for (auto& [id, lease] : leases_.all()) {
-    if (!lease.resident && serves(resident, lease.model)) resume(lease, resident);
+    if (lease.resident || !serves(fresh, lease.model)) continue;
+    const ModelSpec& spec = *catalog_.find(lease.model)->spec;
+    const ResidentId weights = ready(spec.weights);
+    const ResidentId adapter = spec.adapter ? ready(spec.adapter->id) : ResidentId{};
+    if (weights && (adapter || !spec.adapter)) resume(lease, weights, adapter);
   }
 }
 
@@ -95,7 +129,7 @@ void Core::State::tell_released(const Lease& lease, const std::string& reason) {
 }
 
 void Core::State::end_lease(LeaseId id) {
-  const Lease& lease = *leases_.find(id);
+  Lease& lease = *leases_.find(id);
   SessionEntry& session = sessions_.at(lease.session);
   const std::set<RequestId> waiting = session.waiting;
   for (const RequestId request : waiting) {
@@ -103,13 +137,14 @@ void Core::State::end_lease(LeaseId id) {
     drop_waiter(request);
     refuse(request, {.code = Refusal::Code::lease_lost});
   }
-  if (Resident* resident = residency_.find(lease.resident)) {
-    require(resident->leases > 0, "the leases of a resident add up");
-    --resident->leases;
+  for (const ResidentId bound : {lease.resident, lease.adapter}) {
+    Resident* resident = residency_.find(bound);
+    if (resident == nullptr) continue;
     resident->last_used = now_;
     resident->preloaded = false;
     resident->kept_for[lease.model] = now_;
   }
+  unbind(lease);
   history_.held(lease.model, now_ - lease.since);
   session.leases.erase(id);
   leases_.remove(id);
@@ -120,11 +155,15 @@ void Core::State::answer_release() {
   const PendingRelease release = *std::exchange(releasing_, std::nullopt);
   using Outcome = ReleaseReport::Outcome;
   ReleaseReport report;
-  if (Resident* resident = residency_.find(release.resident)) {
-    if (resident->state == Resident::State::unloading) {
-      resident->releases.push_back({release.request, release.session, release.model});
-      return;
-    }
+  const Resident* resident = residency_.find(release.resident);
+  std::vector<ResidentId> going;
+  for (const ResidentId id : {release.resident, release.adapter}) {
+    const Resident* part = residency_.find(id);
+    if (part != nullptr && part->state == Resident::State::unloading) going.push_back(id);
+  }
+  const bool weights_stay = resident != nullptr && resident->state != Resident::State::unloading;
+  if (!going.empty() && !weights_stay) return answer_after_unloads(release, going);
+  if (weights_stay) {
     const bool stays = kept(*resident);
     report.remaining_leases = resident->leases;
     report.outcome = resident->leases != 0 ? Outcome::still_leased
@@ -136,6 +175,13 @@ void Core::State::answer_release() {
     report.outcome = report.remaining_leases != 0 ? Outcome::still_leased : Outcome::freed;
   }
   emit(Released{release.request, report});
+}
+
+void Core::State::answer_after_unloads(const PendingRelease& release,
+                                       const std::vector<ResidentId>& going) {
+  unloads_[release.request].left = going.size();
+  for (const ResidentId id : going)
+    residency_.find(id)->releases.push_back({release.request, release.session, release.model});
 }
 
 void Core::State::refuse(RequestId request, Refusal refusal) {

@@ -21,6 +21,7 @@ bool Core::State::make_room_in_host_cache(Bytes bytes) {
 }
 
 HostImage Core::State::image_for(const Resident& resident) {
+  if (resident.is_adapter) return HostImage::none;
   const WeightsId weights = resident.weights;
   if (images_.complete(weights)) {
     images_.use(weights, now_);
@@ -100,18 +101,17 @@ void Core::State::prefetch(RequestId request, SessionId session,
     prefetches_.want(session, model, now_);
     Prefetched::Row row{model, std::nullopt, Tier::disk, Prefetched::Row::Action::none};
     const ModelEntry& entry = *catalog_.find(model);
-    if (const Resident* resident = resident_of(entry)) {
-      row.device = resident->device;
-      row.residency = residency_now(entry);
-      if (!resident->joinable()) fill_soon(model, row);
-    } else {
-      row.residency = residency_now(entry);
-      if (const Resident* planned = load_without_eviction(model)) {
-        row.device = planned->device;
-        row.action = Prefetched::Row::Action::load;
-      } else {
-        fill_soon(model, row);
-      }
+    const Resident* resident = resident_of(entry);
+    row.residency = residency_now(entry);
+    if (resident != nullptr) row.device = resident->device;
+    const bool coming = resident != nullptr && resident->joinable();
+    const bool going = resident != nullptr && !coming;
+    const auto planned = going ? std::vector<ResidentId>{} : load_without_eviction(model);
+    if (!planned.empty()) {
+      row.device = residency_.find(planned.front())->device;
+      row.action = Prefetched::Row::Action::load;
+    } else if (!coming) {
+      fill_soon(model, row);
     }
     happened(Happened::Type::prefetch, model, row.device.value_or(DeviceId{}), 0, Time{0},
              row.action == Prefetched::Row::Action::load   ? "it is loaded, since there is room"
@@ -123,9 +123,8 @@ void Core::State::prefetch(RequestId request, SessionId session,
   emit(std::move(answer));
 }
 
-Resident* Core::State::load_without_eviction(ModelId model) {
-  std::vector<std::size_t> item_of;
-  const std::vector<PlanItem> items = catalog_.items({model}, item_of);
+std::vector<ResidentId> Core::State::load_without_eviction(ModelId model) {
+  const std::vector<PlanItem> items = catalog_.needed({model}).items;
   std::vector<PlanDevice> devices = plan_devices(now_);
   for (const auto& [order, waiter] : queue_.all()) {
     if (waiter.admitted()) continue;
@@ -133,8 +132,13 @@ Resident* Core::State::load_without_eviction(ModelId model) {
       device.closed |= std::binary_search(waiter.devices.begin(), waiter.devices.end(), device.id);
   }
   const auto plan = make_plan_without_eviction(devices, items);
-  if (!plan || !plan->loads()) return nullptr;
-  return &plan_resident(catalog_.find(model)->spec->weights, plan->places.front().device, {model});
+  std::vector<ResidentId> planned;
+  for (std::size_t i = 0; plan && i < items.size(); ++i) {
+    const Plan::Place& place = plan->places[i];
+    if (!place.resident)
+      planned.push_back(plan_resident(items[i].weights, place.device, {model}).id);
+  }
+  return planned;
 }
 
 void Core::State::fill_soon(ModelId model, Prefetched::Row& row) {
@@ -155,8 +159,12 @@ void Core::State::fill_soon(ModelId model, Prefetched::Row& row) {
 void Core::State::preload() {
   for (auto& [id, entry] : catalog_.all()) {
     if (!entry.preload_pending || entry.removed || !entry.bad_reason.empty() || draining_) continue;
-    if (entry.fits_on.empty() || residency_.any_of(entry.spec->weights)) continue;
-    if (Resident* planned = load_without_eviction(id)) planned->preloaded = true;
+    const auto& adapter = entry.spec->adapter;
+    const bool there =
+        residency_.any_of(entry.spec->weights) && (!adapter || residency_.any_of(adapter->id));
+    if (entry.fits_on.empty() || there) continue;
+    for (const ResidentId planned : load_without_eviction(id))
+      residency_.find(planned)->preloaded = true;
   }
 }
 

@@ -14,12 +14,22 @@ void Core::State::check_invariants() const {
   std::map<ResidentId, std::uint32_t> claims;
   for (const auto& [id, lease] : leases_.all()) {
     require(sessions_.at(lease.session).leases.count(id) == 1, "a lease is its session's");
-    if (!lease.resident) continue;
-    const Resident* resident = residency_.find(lease.resident);
-    require(resident != nullptr && resident->state == Resident::State::ready,
-            "a lease that is not suspended has a ready resident");
-    require(serves(*resident, lease.model), "a lease has its own model");
-    ++leases[lease.resident];
+    if (!lease.resident) {
+      require(!lease.adapter, "a lease is suspended as a whole");
+      continue;
+    }
+    const auto& adapter = catalog_.find(lease.model)->spec->adapter;
+    require(static_cast<bool>(lease.adapter) == adapter.has_value(), "a lease has its adapter");
+    for (const ResidentId bound : {lease.resident, lease.adapter}) {
+      if (!bound) continue;
+      const Resident* resident = residency_.find(bound);
+      require(resident != nullptr && resident->state == Resident::State::ready,
+              "a lease that is not suspended has ready residents");
+      require(serves(*resident, lease.model), "a lease has its own model");
+      require(resident->device == residency_.find(lease.resident)->device,
+              "an adapter is beside its weights");
+      ++leases[bound];
+    }
   }
   std::size_t waiting = 0;
   for (const auto& [order, waiter] : queue_.all()) {

@@ -18,6 +18,7 @@ struct Lease {
   std::uint32_t uid = 0;
   std::uint32_t asked_context_tokens = 0;  // 0: the model's
   ResidentId resident;                     // none: suspended, or its engine was lost
+  ResidentId adapter;                      // bound with it, where the model has one
   Time since{0};
   Time idle_since{0};        // where nothing uses it
   Time contended{0};         // bound while another session waited for its device

@@ -43,7 +43,7 @@ bool Core::State::start_over(const Waiter& waiter, std::vector<PlanDevice> devic
                   [](const PlanResident& resident) { return resident.evictable; });
     if (device.residents.empty()) device.residual_bytes = 0;
   }
-  const std::optional<Plan> plan = make_plan(devices, waiter.items);
+  const std::optional<Plan> plan = make_plan(devices, waiter.needed.items);
   if (!plan) return false;
   bool started = false;
   const LeasesOf leases = leases_of_residents();

@@ -41,6 +41,9 @@ enum class Mutation {
   forget_wake_up,         // nobody looks again when a model has become evictable
   yields_in_the_way,      // yields are not kept out of plans
   prefetch_in_the_way,    // a load for a prefetch alone goes on although somebody waits
+  partial_adapter,        // a model is granted when its weights are ready and its adapter is not
+  stray_adapter,          // an adapter is placed on another device than its weights
+  keep_stray_adapter,     // an adapter stays when its weights are gone
   count                   // not a mutation
 };
 

@@ -15,6 +15,7 @@ constexpr int kMaxSearchSteps = 20'000;
 struct Room {
   const PlanDevice* device = nullptr;
   Bytes free_bytes = 0;
+  Bytes residual_if_kept = 0;  // comes back only if nothing here stays
   std::vector<const PlanResident*> evictable;  // least recently used first
 };
 
@@ -37,7 +38,7 @@ bool moves(const PlanResident& resident, Effort effort) {
 }
 
 Room room_on(const PlanDevice& device, const std::vector<Plan::Place>& places, Effort effort) {
-  Room room{&device, 0, {}};
+  Room room{&device, 0, 0, {}};
   Bytes fixed = 0;
   bool all_can_go = effort != Effort::load;
   for (const PlanResident& resident : device.residents) {
@@ -49,8 +50,7 @@ Room room_on(const PlanDevice& device, const std::vector<Plan::Place>& places, E
     all_can_go = false;
     fixed += resident.bytes;
   }
-  // What is rearranged may come back to where it was: then not everything went.
-  if (!all_can_go || effort == Effort::rearrange) fixed += device.residual_bytes;
+  (all_can_go ? room.residual_if_kept : fixed) += device.residual_bytes;
   room.free_bytes = device.budget_bytes - std::min(device.budget_bytes, fixed);
   std::stable_sort(room.evictable.begin(), room.evictable.end(), [](const auto* a, const auto* b) {
     if ((a->suspends == 0) != (b->suspends == 0)) return a->suspends == 0;
@@ -83,21 +83,28 @@ class Search {
     const PlanItem& item = items_[open_[next]];
     for (const PlanItem::Choice& choice : item.choices) {
       if (--steps_left_ < 0) return false;
+      const bool elsewhere = item.beside && places_[*item.beside].device != choice.device;
+      if (elsewhere && !mutated(Mutation::stray_adapter)) continue;
       const auto room = std::find_if(rooms_.begin(), rooms_.end(), [&](const Room& candidate) {
         return candidate.device->id == choice.device;
       });
       if (room == rooms_.end()) continue;
       const PlanResident* resident = resident_of(*room->device, item.weights);
       // Weights that are still being unloaded, or whose load is being cancelled, are in their own
-      // way; what could be evicted may also stay.
-      if (resident != nullptr && !evictable(*resident)) continue;
-      const Bytes bytes = resident == nullptr ? choice.bytes : resident->bytes;
+      // way; what could be evicted may also stay, and an adapter that must stay is there.
+      const bool stays = resident != nullptr && !evictable(*resident);
+      if (stays && !(item.beside && resident->joinable)) continue;
+      const Bytes residual = resident == nullptr ? 0 : room->residual_if_kept;
+      const Bytes bytes =
+          residual + (resident == nullptr ? choice.bytes : stays ? 0 : resident->bytes);
       if (room->free_bytes < bytes) continue;
       room->free_bytes -= bytes;
+      room->residual_if_kept -= residual;
       places_[open_[next]] = Plan::Place{
           choice.device, resident == nullptr ? std::nullopt : std::optional(resident->id)};
       if (place(next + 1)) return true;
       room->free_bytes += bytes;
+      room->residual_if_kept += residual;
     }
     return false;
   }
@@ -112,24 +119,30 @@ class Search {
 
   std::vector<Room> rooms_;
   const std::vector<PlanItem>& items_;
-  std::vector<std::size_t> open_;  // items to place, largest first
+  std::vector<std::size_t> open_;  // items to place: weights before adapters, largest first
   std::vector<Plan::Place>& places_;
   int steps_left_ = kMaxSearchSteps;
 };
 
-// Joins what is there, but for what `effort` may move; gives the items that have to be loaded,
-// largest first.
+// Whether an item may join what is on the device: an adapter only beside its weights.
+bool may_join(const PlanItem& item, DeviceId device, const std::vector<bool>& joined,
+              const std::vector<Plan::Place>& places) {
+  if (item.beside && !(joined[*item.beside] && places[*item.beside].device == device)) return false;
+  return std::any_of(item.choices.begin(), item.choices.end(),
+                     [&](const PlanItem::Choice& choice) { return choice.device == device; });
+}
+
+// Joins what is there, but for what `effort` may move; gives the items that have to be placed,
+// weights before adapters, largest first.
 std::vector<std::size_t> join(const std::vector<PlanDevice>& devices,
                               const std::vector<PlanItem>& items, Effort effort,
                               std::vector<Plan::Place>& places) {
   std::vector<std::size_t> open;
+  std::vector<bool> joined(items.size(), false);
   for (std::size_t i = 0; i < items.size(); ++i) {
     const PlanResident* best = nullptr;
     for (const PlanDevice& device : devices) {
-      const bool allowed =
-          std::any_of(items[i].choices.begin(), items[i].choices.end(),
-                      [&](const PlanItem::Choice& choice) { return choice.device == device.id; });
-      if (!allowed) continue;
+      if (!may_join(items[i], device.id, joined, places)) continue;
       for (const PlanResident& resident : device.residents) {
         if (resident.weights != items[i].weights || !resident.joinable) continue;
         if (effort == Effort::rearrange && evictable(resident)) continue;
@@ -138,6 +151,7 @@ std::vector<std::size_t> join(const std::vector<PlanDevice>& devices,
         places[i] = Plan::Place{device.id, resident.id};
       }
     }
+    joined[i] = best != nullptr;
     if (best == nullptr) open.push_back(i);
   }
   const auto size = [&](std::size_t item) {
@@ -146,8 +160,11 @@ std::vector<std::size_t> join(const std::vector<PlanDevice>& devices,
       bytes = std::max(bytes, choice.bytes);
     return bytes;
   };
-  std::stable_sort(open.begin(), open.end(),
-                   [&](std::size_t a, std::size_t b) { return size(a) > size(b); });
+  std::stable_sort(open.begin(), open.end(), [&](std::size_t a, std::size_t b) {
+    if (items[a].beside.has_value() != items[b].beside.has_value())
+      return !items[a].beside.has_value();
+    return size(a) > size(b);
+  });
   return open;
 }
 

@@ -1,6 +1,7 @@
 // Where to place what a request needs, and whom to evict for it. Pure functions over values.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -29,7 +30,7 @@ struct PlanDevice {
   std::vector<PlanResident> residents;
 };
 
-// One weights that a request needs somewhere.
+// One weights, or one adapter, that a request needs somewhere.
 struct PlanItem {
   struct Choice {
     DeviceId device;
@@ -37,6 +38,7 @@ struct PlanItem {
   };
   WeightsId weights;
   std::vector<Choice> choices;  // best first where all else is equal
+  std::optional<std::size_t> beside{};  // an adapter: on the device of this earlier item
 };
 
 struct Plan {

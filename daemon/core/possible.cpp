@@ -47,8 +47,7 @@ std::optional<Refusal> Core::State::impossible(const std::vector<ModelId>& model
     if (std::none_of(entry->fits_on.begin(), entry->fits_on.end(), usable)) return no_device(model);
   }
   if (models.size() == 1) return std::nullopt;
-  std::vector<std::size_t> item_of;
-  const std::vector<PlanItem> items = catalog_.items(models, item_of);
+  const std::vector<PlanItem> items = catalog_.needed(models).items;
   std::vector<PlanDevice> devices;
   for (const auto& [id, device] : devices_) {
     devices.push_back(PlanDevice{id, residency_.ledger(id).full_budget_bytes(), 0, false, {}});
@@ -86,13 +85,13 @@ Core::State::InTheWay Core::State::in_the_way(const Waiter& waiter) const {
       unread |= !device.read_at || *device.read_at < waiter.queued_since;
     devices.push_back(PlanDevice{id, ledger.budget_bytes(), 0, closed, {}});
   }
-  if (!reduced || make_plan(devices, waiter.items)) return InTheWay::nothing;
+  if (!reduced || make_plan(devices, waiter.needed.items)) return InTheWay::nothing;
   for (PlanDevice& device : devices)
     device.budget_bytes = residency_.ledger(device.id).budget_without_yields();
-  if (make_plan(devices, waiter.items)) return InTheWay::other;
+  if (make_plan(devices, waiter.needed.items)) return InTheWay::other;
   for (PlanDevice& device : devices)
     device.budget_bytes = residency_.ledger(device.id).full_budget_bytes();
-  if (!make_plan(devices, waiter.items)) return InTheWay::other;
+  if (!make_plan(devices, waiter.needed.items)) return InTheWay::other;
   return unread ? InTheWay::unread : InTheWay::foreign;
 }
 
@@ -104,7 +103,7 @@ Refusal Core::State::foreign_refusal(const Waiter& waiter) const {
     devices.push_back(PlanDevice{id, ledger.budget_without_yields(), 0, false, {}});
     refusal.foreign_bytes += ledger.foreign_bytes();
   }
-  if (const auto shortage = shortage_when_empty(devices, waiter.items)) {
+  if (const auto shortage = shortage_when_empty(devices, waiter.needed.items)) {
     refusal.needed_bytes = shortage->needed_bytes;
     refusal.missing_bytes = shortage->missing_bytes;
   }
@@ -140,6 +139,7 @@ std::optional<Refusal> Core::State::over_quota(const AcquireRequest& request,
     if (entry == nullptr || !entry->spec) continue;
     Bytes& need = needs[entry->spec->weights];
     need = std::max(need, need_of(*entry->spec, entry->context_tokens).total());
+    if (entry->spec->adapter) needs[entry->spec->adapter->id] = entry->spec->adapter->bytes;
   }
   Bytes all = 0;
   for (const auto& [weights, need] : needs) all += need;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/effects.hpp"
-#include "core/planner.hpp"
+#include "core/needed.hpp"
 #include "core/types.hpp"
 
 namespace gpumodel::core {
@@ -35,15 +35,16 @@ struct Waiter {
   Time queued_since{0};
   Time waited{0};  // in the queue, all times together, up to queued_since
 
-  // Admitted: every model has its resident, which is ready or is going to be. Empty while queued.
+  // Admitted: every model has its resident, which is ready or is going to be; behind them come their
+  // adapters. Empty while queued.
   std::vector<ResidentId> residents;
+  std::vector<ResidentId> adapters;  // for each model; none where it has none
   std::uint32_t overtaken = 0;
   std::optional<Progress> told;
 
   // What it needs, as of this version of the catalog.
   std::uint64_t catalog_version = 0;
-  std::vector<PlanItem> items;
-  std::vector<std::size_t> item_of;  // for each model
+  Needed needed;
   std::vector<DeviceId> devices;     // that any item may be on
 
   bool admitted() const { return !residents.empty(); }

@@ -30,6 +30,13 @@ void Core::State::add_device(const DeviceSpec& device) {
   catalog_.add_device(device);
 }
 
+bool Core::State::in_use(const ModelEntry& entry) const {
+  if (!entry.spec) return false;
+  const auto& adapter = entry.spec->adapter;
+  return leases_.count_of_model(entry.id) != 0 || residency_.any_of(entry.spec->weights) ||
+         (adapter && residency_.any_of(adapter->id));
+}
+
 void Core::State::set_model(const ModelSpec& model) {
   require(static_cast<bool>(model.id) && static_cast<bool>(model.weights), "a model has ids");
   ModelEntry& entry = catalog_.entry(model.id);
@@ -39,9 +46,7 @@ void Core::State::set_model(const ModelSpec& model) {
   entry.removed = false;
   entry.preload_pending = model.policy.preload && (!entry.spec || entry.preload_pending);
   catalog_.changed();
-  const bool in_use = entry.spec && (leases_.count_of_model(model.id) != 0 ||
-                                     residency_.any_of(entry.spec->weights));
-  if (in_use) {
+  if (in_use(entry)) {
     entry.next = model;
     entry.spec->policy = model.policy;
     return;
@@ -85,10 +90,11 @@ void Core::State::session_closed(SessionId id) {
     end_lease(lease);
   }
   for (auto& [resident_id, resident] : residency_.all()) {
-    auto& releases = resident.releases;
-    releases.erase(std::remove_if(releases.begin(), releases.end(),
-                                  [&](const auto& release) { return release.session == id; }),
-                   releases.end());
+    std::erase_if(resident.releases, [&](const Resident::Release& release) {
+      if (release.session != id) return false;
+      unloads_.erase(release.request);
+      return true;
+    });
     resident.had_other_users |= resident.users.erase(id) != 0;
   }
   prefetches_.close(id);
@@ -145,7 +151,7 @@ void Core::State::cancel(RequestId request) {
 void Core::State::release(RequestId request, SessionId session, LeaseId id, std::uint64_t epoch) {
   const Lease* lease = leases_.find(session, id, epoch);
   if (lease == nullptr) return refuse(request, {.code = Refusal::Code::lease_lost});
-  releasing_ = PendingRelease{request, session, lease->model, lease->resident};
+  releasing_ = PendingRelease{request, session, lease->model, lease->resident, lease->adapter};
   tell_released(*lease, {});
   end_lease(id);
 }
@@ -173,7 +179,9 @@ void Core::State::use(RequestId request, SessionId session, LeaseId id, std::uin
 
 void Core::State::use_ended(RequestId request) {
   if (const Lease* lease = leases_.end_use(request, now_)) {
-    if (Resident* resident = residency_.find(lease->resident)) resident->last_used = now_;
+    for (const ResidentId id : {lease->resident, lease->adapter}) {
+      if (Resident* resident = residency_.find(id)) resident->last_used = now_;
+    }
     return;
   }
   Waiter* waiter = queue_.find(request);

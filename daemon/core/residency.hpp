@@ -25,6 +25,7 @@ struct Resident {
   DeviceId device;
   WeightsId weights;
   ModelId model;  // the one that it was loaded for
+  bool is_adapter = false;
   Need need;      // as admitted; once ready, as measured
   Bytes surplus_bytes = 0;  // learned from earlier loads that took more than their need
   std::uint32_t context_tokens = 0;
@@ -52,7 +53,7 @@ struct Resident {
     SessionId session;
     ModelId model;
   };
-  std::vector<Release> releases;  // answered when the unload has been measured
+  std::vector<Release> releases;  // told what the unload measured
 
   // Whether a request may count on it: it is ready, or will be.
   bool joinable() const {

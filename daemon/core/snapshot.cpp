@@ -23,6 +23,10 @@ DeviceRow::State row_state(EngineState::Phase phase) {
   return DeviceRow::State::failed;
 }
 
+Bytes adapter_bytes(const ModelEntry& entry) {
+  return entry.spec && entry.spec->adapter ? entry.spec->adapter->bytes : 0;
+}
+
 ModelState row_state(Resident::State state) {
   switch (state) {
     case Resident::State::planned:
@@ -102,6 +106,12 @@ const Resident* Core::State::resident_of(const ModelEntry& entry) const {
   return nullptr;
 }
 
+const Resident* Core::State::adapter_of(const ModelEntry& entry) const {
+  const Resident* weights = resident_of(entry);
+  if (weights == nullptr || !entry.spec->adapter) return nullptr;
+  return residency_.at(entry.spec->adapter->id, weights->device);
+}
+
 ModelRow Core::State::model_row(const ModelEntry& entry) const {
   ModelRow row;
   row.pinned = entry.is_pinned();
@@ -117,11 +127,17 @@ ModelRow Core::State::model_row(const ModelEntry& entry) const {
     row.waiting += std::count(waiter.models.begin(), waiter.models.end(), entry.id) != 0;
   }
   if (entry.spec) row.device_bytes = need_of(*entry.spec, entry.context_tokens).total();
-  if (const Resident* resident = resident_of(entry)) {
+  const Resident* adapter = adapter_of(entry);
+  row.adapter_bytes = adapter ? adapter->need.total() : adapter_bytes(entry);
+  const Resident* resident = resident_of(entry);
+  // Without its adapter it is not there, whoever has its weights.
+  if (resident != nullptr && entry.spec->adapter && adapter == nullptr) resident = nullptr;
+  if (resident != nullptr) {
     row.device = resident->device;
     row.device_bytes = resident->need.total();
     row.context_tokens = std::min(row.context_tokens, resident->context_tokens);
     row.state = row_state(resident->state);
+    if (adapter != nullptr && row.state == ModelState::ready) row.state = row_state(adapter->state);
     row.since = resident->since;
   } else if (!row.error.empty()) {
     row.state = ModelState::failed;

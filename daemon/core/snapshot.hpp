@@ -15,7 +15,8 @@ struct ModelRow {
   ModelState state = ModelState::not_loaded;
   std::optional<DeviceId> device;
   std::uint32_t context_tokens = 0;   // as it is or would be served
-  Bytes device_bytes = 0;             // the need, measured once loaded
+  Bytes device_bytes = 0;             // the need of its weights, measured once loaded
+  Bytes adapter_bytes = 0;            // of its adapter
   std::uint32_t leases = 0;
   std::uint32_t waiting = 0;
   Time since{0};

@@ -83,7 +83,11 @@ class Core::State {
   void check_invariants() const;
 
  private:
-  enum class Admission { admitted, joined, stuck, parked, makes_room, answered };
+  enum class Admission { admitted, stuck, parked, makes_room, answered };
+
+  // ---- requests.cpp
+  // Leased, or something of it is on a device.
+  bool in_use(const ModelEntry& entry) const;
 
   // ---- admission.cpp. These say whether they changed anything.
   bool admit_and_grant();
@@ -153,13 +157,19 @@ class Core::State {
   void grant(Waiter& waiter);
   void answer_use(RequestId request, Lease& lease);
   GrantedLease granted(const Lease& lease) const;
-  void bind(Lease& lease, Resident& resident);
+  // `adapter` is none where the model has none.
+  void bind(Lease& lease, ResidentId resident, ResidentId adapter);
+  // What it was bound to is idle then, as far as this lease goes.
+  void unbind(Lease& lease);
   // Binds a lease that was suspended.
-  void resume(Lease& lease, Resident& resident);
-  void bind_suspended(Resident& resident);
+  void resume(Lease& lease, ResidentId resident, ResidentId adapter);
+  // Those that can run on the device again now that this is ready.
+  void bind_suspended(const Resident& resident);
   void tell_released(const Lease& lease, const std::string& reason);
   void end_lease(LeaseId lease);
   void answer_release();
+  // The request is answered when all of these, which are being unloaded, have been measured.
+  void answer_after_unloads(const PendingRelease& release, const std::vector<ResidentId>& going);
   void refuse(RequestId request, Refusal refusal);
   // Takes it off the queue, without an answer.
   void drop_waiter(RequestId request);
@@ -167,9 +177,11 @@ class Core::State {
   // ---- upkeep.cpp
   bool settle_residents();
   bool settle_removed();
-  // Another model on its weights that stays; none where there is none.
-  ModelId heir_of(const ModelEntry& removed) const;
+  // Another model on these weights, or with this adapter, that stays; none where there is none.
+  ModelId heir_of(const ModelEntry& removed, WeightsId weights) const;
   bool kept(const Resident& resident) const;
+  // Of an adapter: whether some weights that it belongs to are on its device, or coming.
+  bool is_beside_weights(const Resident& adapter) const;
   // How long a model's auto_unload keeps its weights after a last release; nullopt: until the memory
   // is needed.
   std::optional<Time> kept_until(ModelId model, Time released) const;
@@ -197,8 +209,8 @@ class Core::State {
   bool fills_on(DeviceId device) const;
   void stop_unwanted_fills();
   void lose_fills(DeviceId device);
-  // Plans it where it fits as things are and nobody waits; nullptr: not there.
-  Resident* load_without_eviction(ModelId model);
+  // Plans what of it is missing where that fits as things are and nobody waits; gives what it planned.
+  std::vector<ResidentId> load_without_eviction(ModelId model);
   void fill_soon(ModelId model, Prefetched::Row& row);
   void preload();
 
@@ -238,6 +250,8 @@ class Core::State {
   // ---- snapshot.cpp, explain.cpp
   ModelRow model_row(const ModelEntry& entry) const;
   const Resident* resident_of(const ModelEntry& entry) const;
+  // On the device of resident_of(); nullptr also where the model has none.
+  const Resident* adapter_of(const ModelEntry& entry) const;
   std::string waiting_for(const Waiter& waiter) const;
   std::string reason_of(const ModelEntry& entry, const ModelRow& row) const;
   void explain_wait(const std::vector<PlanDevice>& devices, const std::vector<PlanItem>& items,
@@ -267,6 +281,7 @@ class Core::State {
   std::unordered_map<SessionId, SessionEntry> sessions_;
   std::map<WeightsId, std::uint32_t> losses_;  // engines lost in a row while loading them
   std::optional<PendingRelease> releasing_;    // answered when the event has settled
+  std::map<RequestId, PendingUnloads> unloads_;
   std::optional<Time> told_wake_up_;
 };
 

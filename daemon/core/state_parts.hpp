@@ -1,10 +1,12 @@
 // What the state of the core is made of, beside the tables with rules of their own.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <set>
 #include <vector>
 
+#include "core/effects.hpp"
 #include "core/engine_state.hpp"
 #include "core/queue.hpp"
 #include "core/types.hpp"
@@ -31,6 +33,12 @@ struct PendingRelease {
   SessionId session;
   ModelId model;
   ResidentId resident;  // none: the lease was suspended
+  ResidentId adapter;
+};
+// A release or an unload whose memory is still being measured.
+struct PendingUnloads {
+  std::size_t left = 0;  // residents
+  ReleaseReport report;  // of the others
 };
 // Where waiters cannot be admitted: they keep their devices from the loads of later ones.
 struct Stuck {

@@ -60,11 +60,13 @@ Core::State::LeasesOf Core::State::leases_of_residents() const {
   LeasesOf leases;
   for (const auto& [id, lease] : leases_.all()) {
     if (lease.resident) leases[lease.resident].push_back(&lease);
+    if (lease.adapter) leases[lease.adapter].push_back(&lease);
   }
   return leases;
 }
 
 bool Core::State::is_pinned(const Resident& resident) const {
+  if (resident.is_adapter && !is_beside_weights(resident)) return false;
   const auto& sharers = catalog_.sharers(resident.weights);
   return std::any_of(sharers.begin(), sharers.end(), [&](ModelId model) {
     const ModelEntry& entry = *catalog_.find(model);
@@ -82,7 +84,9 @@ std::optional<Time> Core::State::evictable_at(const Resident& resident, const Le
       std::all_of(resident.users.begin(), resident.users.end(), [&](SessionId session) {
         return blocked(session) && !waits_for(session, resident);
       });
-  if (!for_admin && !only_waiters && !mutated(Mutation::ignore_min_residency))
+  // An adapter is back in milliseconds: the weights have their time, it needs none.
+  if (!for_admin && !only_waiters && !resident.is_adapter &&
+      !mutated(Mutation::ignore_min_residency))
     at = std::max(at, resident.since + config_.min_residency);
   const auto found = leases.find(resident.id);
   if (found == leases.end()) return at;
@@ -95,19 +99,17 @@ std::optional<Time> Core::State::evictable_at(const Resident& resident, const Le
 }
 
 void Core::State::suspend(Lease& lease) {
-  Resident& resident = *residency_.find(lease.resident);
-  require(resident.leases > 0, "the leases of a resident add up");
-  --resident.leases;
-  lease.resident = ResidentId{};
-  lease.contended = Time{0};
+  const DeviceId device = residency_.find(lease.resident)->device;
+  unbind(lease);
   if (!mutated(Mutation::forget_suspended)) emit(Suspended{lease.id});
-  happened(Happened::Type::suspended, lease.model, resident.device, 0, Time{0},
+  happened(Happened::Type::suspended, lease.model, device, 0, Time{0},
            "somebody else waits for its memory", lease.uid);
 }
 
 void Core::State::evict(Resident& resident, const std::string& reason) {
   for (auto& [id, lease] : leases_.all()) {
-    if (lease.resident == resident.id && !mutated(Mutation::evict_leased)) suspend(lease);
+    const bool bound = lease.resident == resident.id || lease.adapter == resident.id;
+    if (bound && !mutated(Mutation::evict_leased)) suspend(lease);
   }
   happened(Happened::Type::evicting, resident.model, resident.device, resident.bytes(), Time{0},
            reason);

@@ -29,7 +29,7 @@ Core::State::Forecast::Forecast(const State& state, Time now) : state_(state) {
 std::optional<Time> Core::State::Forecast::next(const Waiter& waiter) {
   if (waiter.admitted()) return state_.load_eta(waiter);
   std::optional<Time> longest = Time{0};
-  for (const PlanItem& item : waiter.items) {
+  for (const PlanItem& item : waiter.needed.items) {
     std::optional<Time> soonest;
     DeviceId best;
     for (const PlanItem::Choice& choice : item.choices) {
@@ -55,7 +55,10 @@ std::optional<Time> Core::State::Forecast::next(const Waiter& waiter) {
 std::optional<Time> Core::State::load_estimate(WeightsId weights) const {
   const ModelEntry* entry = catalog_.find(catalog_.any_of(weights));
   if (entry == nullptr) return std::nullopt;
-  return history_.load(images_.complete(weights), entry->spec->tensor_bytes);
+  const auto& adapter = entry->spec->adapter;
+  const bool is_adapter = adapter && adapter->id == weights;
+  return history_.load(images_.complete(weights),
+                       is_adapter ? adapter->bytes : entry->spec->tensor_bytes);
 }
 
 void Core::State::tell_progress() {

@@ -27,7 +27,7 @@ using SessionId = Id<struct SessionTag>;    // one connection of a client
 using RequestId = Id<struct RequestTag>;    // one acquire or release that is to be answered, never reused
 using LeaseId = Id<struct LeaseTag>;
 using ModelId = Id<struct ModelTag>;        // one configured model
-using WeightsId = Id<struct WeightsTag>;    // one identity of weights
+using WeightsId = Id<struct WeightsTag>;    // one identity of weights, or of an adapter
 using ResidentId = Id<struct ResidentTag>;  // one load of weights on one device, never reused
 using DeviceId = Id<struct DeviceTag>;
 using YieldId = Id<struct YieldTag>;  // bytes of a device kept free for other programs
@@ -63,11 +63,19 @@ struct ModelPolicy {
   bool preload = false;  // loaded as soon as there is room, without evicting anything
 };
 
+// An adapter over a model's weights. In memory it is a resident of its own on the device of the weights:
+// it loads and unloads alone, and its bytes are booked like theirs.
+struct AdapterSpec {
+  WeightsId id;     // equal for models that share it
+  Bytes bytes = 0;
+};
+
 // A model whose folder the probe has read.
 struct ModelSpec {
   ModelId id;
   std::string name;
   WeightsId weights;              // equal for models that share one identity
+  std::optional<AdapterSpec> adapter;
   Bytes tensor_bytes = 0;
   Bytes image_bytes = 0;          // of an image in the host cache; 0: as the tensors
   Bytes workspace_bytes = 0;

@@ -40,7 +40,17 @@ bool Core::State::settle_residents() {
   return changed || !unplanned.empty();
 }
 
+bool Core::State::is_beside_weights(const Resident& adapter) const {
+  const auto& models = catalog_.sharers(adapter.weights);
+  return std::any_of(models.begin(), models.end(), [&](ModelId model) {
+    const Resident* weights = residency_.at(catalog_.find(model)->spec->weights, adapter.device);
+    return weights != nullptr && weights->joinable();
+  });
+}
+
 bool Core::State::kept(const Resident& resident) const {
+  const bool is_stray = resident.is_adapter && !is_beside_weights(resident);
+  if (is_stray && !mutated(Mutation::keep_stray_adapter)) return false;
   if (resident.preloaded || is_pinned(resident)) return true;
   return std::any_of(resident.kept_for.begin(), resident.kept_for.end(), [&](const auto& kept) {
     return kept_until(kept.first, kept.second).value_or(Time::max()) > now_;
@@ -84,7 +94,7 @@ bool Core::State::serves(const Resident& resident, ModelId model) const {
   const ModelEntry* entry = catalog_.find(model);
   if (entry == nullptr || !entry->spec) return false;
   const auto& devices = entry->fits_on;
-  return entry->spec->weights == resident.weights &&
+  return entry->needs(resident.weights) &&
          std::find(devices.begin(), devices.end(), resident.device) != devices.end();
 }
 
@@ -93,11 +103,10 @@ bool Core::State::settle_removed() {
   std::vector<ModelId> gone;
   for (auto& [id, entry] : catalog_.all()) {
     if (!entry.removed || leases_.count_of_model(id) != 0) continue;
-    const ModelId heir = heir_of(entry);
     bool there = false;
     for (auto& [resident_id, resident] : residency_.all()) {
-      if (!entry.spec || resident.weights != entry.spec->weights) continue;
-      if (heir) {
+      if (!entry.needs(resident.weights)) continue;
+      if (const ModelId heir = heir_of(entry, resident.weights)) {
         if (resident.model == id) resident.model = heir;
         continue;
       }
@@ -116,9 +125,8 @@ bool Core::State::settle_removed() {
   return changed || !gone.empty();
 }
 
-ModelId Core::State::heir_of(const ModelEntry& removed) const {
-  if (!removed.spec) return {};
-  for (const ModelId model : catalog_.sharers(removed.spec->weights)) {
+ModelId Core::State::heir_of(const ModelEntry& removed, WeightsId weights) const {
+  for (const ModelId model : catalog_.sharers(weights)) {
     const bool stays = !catalog_.find(model)->removed || leases_.count_of_model(model) != 0;
     if (model != removed.id && stays) return model;
   }
@@ -136,10 +144,9 @@ void Core::State::remove_resident(ResidentId id) {
   release_image(*residency_.find(id));
   residency_.remove(id);
   for (auto& [model, entry] : catalog_.all()) {
-    if (!entry.spec || entry.spec->weights != weights) continue;
+    if (!entry.needs(weights)) continue;
     entry.since = now_;
-    if (!entry.next || residency_.any_of(weights) || leases_.count_of_model(model) != 0) continue;
-    catalog_.adopt(entry, ModelSpec(*entry.next));
+    if (entry.next && !in_use(entry)) catalog_.adopt(entry, ModelSpec(*entry.next));
   }
 }
 
@@ -185,7 +192,7 @@ void Core::State::start_load(Resident& resident) {
   happened(Happened::Type::loading, resident.model, resident.device, resident.bytes(), Time{0},
            resident.image == HostImage::use ? "from the host cache" : "from its files");
   emit(Load{resident.device, resident.id, resident.weights, resident.model, resident.need,
-            resident.context_tokens, resident.image});
+            resident.context_tokens, resident.image, resident.is_adapter});
 }
 
 void Core::State::stop_if_idle(Device& device) {

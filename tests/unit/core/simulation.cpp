@@ -190,6 +190,10 @@ class Run {
       spec.kv_bytes_per_token = pick(64) << 10;
       if (devices_.size() > 1 && pick(3) == 0) spec.devices = {devices_[pick(2)]};
     }
+    // Models on one weights may share an adapter, too.
+    if (!shared || pick(2) == 0) spec.adapter.reset();
+    if (!spec.adapter && pick(3) == 0)
+      spec.adapter = AdapterSpec{WeightsId{5000 + specs_.size()}, (1 + pick(60)) * kMiB};
     spec.context_tokens = 256U << pick(4);
     spec.context_is_explicit = pick(3) == 0;
     spec.memory_cap_bytes = pick(8) == 0 ? 400 * kMiB : 0;

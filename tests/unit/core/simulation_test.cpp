@@ -63,7 +63,7 @@ BOOST_AUTO_TEST_CASE(every_broken_rule_is_noticed) {
   for (int i = 1; i < static_cast<int>(core::Mutation::count); ++i) {
     const Mutated mutated(static_cast<core::Mutation>(i));
     BOOST_TEST_CONTEXT("mutation " << i) {
-      bool noticed = find_failure(300).has_value();
+      bool noticed = find_failure(1'000).has_value();
       for (std::uint64_t seed = 1; !noticed && seed <= 20; ++seed)
         noticed = unfair_shares(seed).has_value();
       BOOST_TEST(noticed);
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(every_broken_rule_is_noticed) {
 
 BOOST_AUTO_TEST_CASE(a_failing_trace_is_shrunk_to_its_cause) {
   const Mutated mutated(core::Mutation::starve_head);
-  const auto seed = find_failure(100);
+  const auto seed = find_failure(1'000);
   BOOST_REQUIRE(seed.has_value());
   const Trace small = shrink(*seed, make_trace(*seed, kLength));
   BOOST_TEST(run_trace(*seed, small).violation.has_value());

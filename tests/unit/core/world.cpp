@@ -129,6 +129,7 @@ void World::answer(std::size_t index) {
       return feed(core_.engine_ready(now_, job.device));
     case Job::Kind::stop:
       engine.phase = Engine::Phase::stopped;
+      engine.residual = 0;
       return feed(core_.engine_stopped(now_, job.device));
     case Job::Kind::load: {
       Resident& resident = residents_.at(job.resident);
@@ -171,6 +172,8 @@ void World::unload_with_residual(std::size_t index, Bytes residual) {
   const Bytes bytes = residents_.at(job.resident).need.total();
   unmap(residents_.at(job.resident));
   residents_.erase(job.resident);
+  if (residual > config_.residual_threshold_bytes)
+    engines_.at(job.device).residual += std::min(residual, bytes);
   feed(core_.unload_done(now_, job.resident, bytes, bytes - std::min(bytes, residual), residual));
 }
 
@@ -194,6 +197,7 @@ void World::lose(DeviceId device, std::optional<Time> retry_after) {
   Engine& engine = engines_.at(device);
   engine.phase = retry_after ? Engine::Phase::stopped : Engine::Phase::failed;
   engine.backoff = retry_after.has_value();
+  engine.residual = 0;
   std::optional<Time> retry_at;
   if (retry_after) retry_at = now_ + *retry_after;
   feed(core_.engine_lost(now_, device, retry_at, "killed by signal 9"));

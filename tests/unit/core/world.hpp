@@ -36,6 +36,7 @@ class World {
     core::DeviceId device;
     core::WeightsId weights;
     core::Need need;
+    bool is_adapter = false;
     State state = State::loading;
     bool cancelled = false;
     core::HostImage image = core::HostImage::none;
@@ -57,6 +58,9 @@ class World {
     core::SessionId session;
     core::GrantedLease granted;
     bool bound = true;
+    bool is_on(core::ResidentId resident) const {
+      return bound && (granted.resident == resident || granted.adapter == resident);
+    }
     core::Time idle_since{0};
     core::Time since{0};
   };
@@ -65,6 +69,10 @@ class World {
     bool pinned = false;
     bool removed = false;
     bool preloaded = false;  // once, by what its configuration was
+    // Served from these weights, or with this adapter.
+    bool needs(core::WeightsId part) const {
+      return spec.weights == part || (spec.adapter && spec.adapter->id == part);
+    }
   };
   struct Image {
     core::Bytes bytes = 0;
@@ -188,6 +196,7 @@ class World {
     core::Bytes capacity = 0;
     core::Bytes foreign = 0;        // now
     core::Bytes known_foreign = 0;  // as last read
+    core::Bytes residual = 0;       // that unloads did not give back, until the engine has ended
     bool reading = false;
     bool fresh = false;  // read in this event
     bool draining = false;
@@ -228,15 +237,23 @@ class World {
   void end_administration();
   void check_loads_are_wanted() const;
   void check_progress_is_possible() const;
+  void check_no_adapter_is_left() const;
+  // By a prefetch, or to be preloaded.
+  bool wanted_ahead(core::WeightsId weights) const;
   void check_head_is_served() const;
   void check_images() const;
   void check_yields() const;
   bool blocked(core::SessionId session) const;
   bool may_suspend(const Lease& lease) const;
   bool may_evict(core::ResidentId id) const;
-  bool past_residency(const Resident& resident) const;
-  bool waits_for(core::SessionId session, core::WeightsId weights) const;
-  bool pinned(core::WeightsId weights) const;
+  // Whether a model with an adapter fits on a device where its weights are, the core knows: a request
+  // for one may wait for these weights or not.
+  enum class Doubt { waits, does_not };
+  bool past_residency(const Resident& resident, Doubt doubt) const;
+  bool waits_for(core::SessionId session, core::WeightsId weights, Doubt doubt) const;
+  bool pinned(const Resident& resident) const;
+  // An adapter whose weights are not on its device.
+  bool is_stray(const Resident& resident) const;
   bool undisturbed_memory() const;
   bool undisturbed() const { return jobs_.empty() && undisturbed_memory(); }
   core::Bytes need_at_most(core::WeightsId weights) const;
@@ -244,6 +261,8 @@ class World {
   void unmap(Resident& resident);
   void take_job(std::size_t job, Job::Kind kind);
   bool wants(const Request& request, core::WeightsId weights) const;
+  // The weights and the adapter of a model.
+  std::vector<core::WeightsId> parts_of(core::ModelId model) const;
 
   core::Core core_;
   core::Time now_{0};

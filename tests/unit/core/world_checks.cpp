@@ -16,21 +16,33 @@ constexpr int kMaxOvertaken = 8;
 
 bool World::wants(const Request& request, WeightsId weights) const {
   return std::any_of(request.models.begin(), request.models.end(),
-                     [&](ModelId model) { return models_.at(model).spec.weights == weights; });
+                     [&](ModelId model) { return models_.at(model).needs(weights); });
+}
+
+std::vector<WeightsId> World::parts_of(ModelId model) const {
+  const ModelSpec& spec = models_.at(model).spec;
+  std::vector<WeightsId> parts{spec.weights};
+  if (spec.adapter) parts.push_back(spec.adapter->id);
+  return parts;
+}
+
+bool World::wanted_ahead(WeightsId weights) const {
+  return std::any_of(wishes_.begin(), wishes_.end(),
+                     [&](const auto& session) {
+                       return std::any_of(
+                           session.second.begin(), session.second.end(), [&](const auto& wish) {
+                             return wish.second > now_ && models_.at(wish.first).needs(weights);
+                           });
+                     }) ||
+         std::any_of(models_.begin(), models_.end(), [&](const auto& model) {
+           return model.second.preloaded && model.second.needs(weights);
+         });
 }
 
 void World::check_loads_are_wanted() const {
   for (const auto& [id, resident] : residents_) {
     if (resident.state != Resident::State::loading || resident.cancelled) continue;
-    const bool soon = std::any_of(wishes_.begin(), wishes_.end(), [&](const auto& session) {
-      return std::any_of(session.second.begin(), session.second.end(), [&](const auto& wish) {
-        return wish.second > now_ && models_.at(wish.first).spec.weights == resident.weights;
-      });
-    });
-    const bool preload = std::any_of(models_.begin(), models_.end(), [&](const auto& model) {
-      return model.second.preloaded && model.second.spec.weights == resident.weights;
-    });
-    if (soon || preload) continue;
+    if (wanted_ahead(resident.weights)) continue;
     const bool wanted = std::any_of(requests_.begin(), requests_.end(),
                                     [&, weights = resident.weights](const auto& request) {
                                       return wants(request.second, weights);
@@ -50,10 +62,20 @@ bool World::undisturbed_memory() const {
   });
 }
 
+void World::check_no_adapter_is_left() const {
+  const bool at_rest = std::all_of(engines_.begin(), engines_.end(), [](const auto& engine) {
+    return engine.second.phase == Engine::Phase::running;
+  });
+  if (!at_rest || !undisturbed() || !requests_.empty()) return;
+  for (const auto& [id, resident] : residents_)
+    check(!is_stray(resident) || wanted_ahead(resident.weights),
+          "an adapter leaves with its weights");
+}
+
 void World::check_progress_is_possible() const {
   if (!undisturbed()) return;
   for (const auto& [id, resident] : residents_) {
-    if (!past_residency(resident) || pinned(resident.weights)) return;
+    if (!past_residency(resident, Doubt::waits) || pinned(resident)) return;
   }
   for (const auto& [id, engine] : engines_) {
     if (engine.backoff) return;
@@ -67,12 +89,27 @@ void World::check_progress_is_possible() const {
   check(requests_.empty(), "somebody waits although nothing is leased and no engine is at work");
 }
 
-bool World::pinned(WeightsId weights) const {
+bool World::pinned(const Resident& resident) const {
+  if (is_stray(resident)) return false;
   return std::any_of(models_.begin(), models_.end(), [&](const auto& entry) {
     const Model& model = entry.second;
-    return model.spec.weights == weights && !model.removed &&
+    return model.needs(resident.weights) && !model.removed &&
            (model.pinned || model.spec.policy.pinned);
   });
+}
+
+bool World::is_stray(const Resident& adapter) const {
+  return adapter.is_adapter &&
+         std::none_of(residents_.begin(), residents_.end(), [&](const auto& entry) {
+           const Resident& resident = entry.second;
+           if (resident.device != adapter.device || resident.state == Resident::State::unloading ||
+               resident.cancelled)
+             return false;
+           return std::any_of(models_.begin(), models_.end(), [&](const auto& model) {
+             return model.second.needs(adapter.weights) &&
+                    model.second.spec.weights == resident.weights;
+           });
+         });
 }
 
 bool World::blocked(SessionId session) const {
@@ -84,18 +121,23 @@ bool World::blocked(SessionId session) const {
   });
 }
 
-bool World::past_residency(const Resident& resident) const {
-  if (now_ >= resident.ready_since + config_.min_residency) return true;
+bool World::past_residency(const Resident& resident, Doubt doubt) const {
+  if (resident.is_adapter || now_ >= resident.ready_since + config_.min_residency) return true;
   return std::all_of(resident.users.begin(), resident.users.end(), [&](SessionId session) {
-    return blocked(session) && !waits_for(session, resident.weights);
+    return blocked(session) && !waits_for(session, resident.weights, doubt);
   });
 }
 
-bool World::waits_for(SessionId session, WeightsId weights) const {
+bool World::waits_for(SessionId session, WeightsId weights, Doubt doubt) const {
   return std::any_of(requests_.begin(), requests_.end(), [&](const auto& request) {
     const bool queues =
         request.second.kind == Request::Kind::acquire || request.second.kind == Request::Kind::use;
-    return request.second.session == session && queues && wants(request.second, weights);
+    if (request.second.session != session || !queues) return false;
+    const auto& models = request.second.models;
+    return std::any_of(models.begin(), models.end(), [&](ModelId model) {
+      const ModelSpec& spec = models_.at(model).spec;
+      return spec.weights == weights && (!spec.adapter || doubt == Doubt::waits);
+    });
   });
 }
 
@@ -111,11 +153,10 @@ bool World::may_suspend(const Lease& lease) const {
 bool World::may_evict(ResidentId id) const {
   const Resident& resident = residents_.at(id);
   if (resident.state != Resident::State::ready) return false;
-  if (pinned(resident.weights) || !past_residency(resident)) return false;
+  if (pinned(resident) || !past_residency(resident, Doubt::waits)) return false;
   return std::all_of(leases_.begin(), leases_.end(), [&](const auto& lease) {
     // Only how long others waited tells whether a hold is over: at the most as long as it was held.
-    return !lease.second.bound || lease.second.granted.resident != id ||
-           (may_suspend(lease.second) && !config_.max_hold);
+    return !lease.second.is_on(id) || (may_suspend(lease.second) && !config_.max_hold);
   });
 }
 
@@ -123,6 +164,7 @@ Bytes World::need_at_most(WeightsId weights) const {
   Need most;
   for (const ModelRow& row : core_.snapshot(now_).models) {
     const ModelSpec& spec = models_.at(row.model).spec;
+    if (spec.adapter && spec.adapter->id == weights) most.tensor_bytes = spec.adapter->bytes;
     if (spec.weights != weights) continue;
     most.tensor_bytes = std::max(most.tensor_bytes, spec.tensor_bytes);
     most.workspace_bytes = std::max(most.workspace_bytes, spec.workspace_bytes);
@@ -147,10 +189,14 @@ void World::check_head_is_served() const {
     if (row.position != 1) continue;
     Bytes taken = 0;
     std::set<WeightsId> wanted;
-    for (const ModelId model : row.models) wanted.insert(models_.at(model).spec.weights);
+    for (const ModelId model : row.models) {
+      for (const WeightsId part : parts_of(model)) wanted.insert(part);
+    }
     for (const auto& [id, resident] : residents_) {
       if (wanted.count(resident.weights) == 0 && !may_evict(id)) taken += resident.need.total();
     }
+    // What did not come back comes with the end of the engine, when nothing else is on it.
+    if (taken != 0) taken += engine.residual;
     for (const WeightsId weights : wanted) taken += need_at_most(weights);
     check(taken > engine.budget, "the first in the queue is served where it can be");
     return;
@@ -211,7 +257,9 @@ void World::remember_what_comes() {
   }
   for (const auto& [id, request] : requests_) {
     if (request.queued && request.kind == Request::Kind::acquire) continue;
-    for (const ModelId model : request.models) coming_.insert(models_.at(model).spec.weights);
+    for (const ModelId model : request.models) {
+      for (const WeightsId part : parts_of(model)) coming_.insert(part);
+    }
   }
 }
 
@@ -219,6 +267,7 @@ void World::check_books() {
   check_order();
   check_loads_are_wanted();
   check_progress_is_possible();
+  check_no_adapter_is_left();
   check_images();
   remember_what_comes();
 }

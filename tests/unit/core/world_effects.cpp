@@ -32,7 +32,9 @@ void World::on(const StopEngine& effect) {
 void World::on(const Load& effect) {
   const Engine& engine = engines_.at(effect.device);
   check(engine.phase == Engine::Phase::running, "only a running engine loads");
-  check(models_.at(effect.model).spec.weights == effect.weights,
+  const ModelSpec& spec = models_.at(effect.model).spec;
+  check(effect.is_adapter ? spec.adapter && spec.adapter->id == effect.weights
+                          : spec.weights == effect.weights,
         "a load names a model of its weights");
   Bytes bytes = effect.need.total();
   for (const auto& [id, resident] : residents_) {
@@ -57,6 +59,7 @@ void World::on(const Load& effect) {
   resident.weights = effect.weights;
   resident.need = effect.need;
   resident.image = effect.image;
+  resident.is_adapter = effect.is_adapter;
   check(residents_.emplace(effect.resident, resident).second, "a resident's id is never reused");
   jobs_.push_back(Job{Job::Kind::load, effect.device, effect.resident, {}});
   if (effect.image == HostImage::none) return;
@@ -108,12 +111,24 @@ void World::on(const Resumed& effect) {
   Lease& lease = leases_.at(effect.lease);
   check(!lease.bound, "only a suspended lease is resumed");
   lease.bound = true;
-  for (const auto& [id, resident] : residents_) {
-    if (resident.weights != models_.at(lease.granted.model).spec.weights) continue;
-    if (resident.state != Resident::State::ready) continue;
-    lease.granted.resident = id;
-    lease.granted.device = resident.device;
+  const ModelSpec& spec = models_.at(lease.granted.model).spec;
+  const auto ready = [&](WeightsId weights, std::optional<DeviceId> device) {
+    for (const auto& [id, resident] : residents_) {
+      const bool here = !device || resident.device == *device;
+      if (resident.weights == weights && here && resident.state == Resident::State::ready)
+        return id;
+    }
+    return ResidentId{};
+  };
+  for (const auto& [id, engine] : engines_) {
+    const ResidentId weights = ready(spec.weights, id);
+    const ResidentId adapter = spec.adapter ? ready(spec.adapter->id, id) : ResidentId{};
+    if (!weights || (spec.adapter && !adapter)) continue;
+    lease.granted.resident = weights;
+    lease.granted.adapter = adapter;
+    lease.granted.device = id;
   }
+  check_lease(lease.granted);
   residents_.at(lease.granted.resident).users.insert(lease.session);
 }
 
@@ -142,7 +157,7 @@ void World::on(const Happened& effect) {
   if (effect.type == Happened::Type::evicting && for_waiter) {
     for (const auto& [id, resident] : residents_) {
       if (resident.device == effect.device && resident.state == Resident::State::ready &&
-          resident.weights == models_.at(effect.model).spec.weights)
+          resident.need.total() == effect.bytes && models_.at(effect.model).needs(resident.weights))
         evicting_ = id;
     }
   }
@@ -160,10 +175,10 @@ void World::on(const Unload& effect) {
   Resident& resident = residents_.at(effect.resident);
   check(resident.state == Resident::State::ready, "only what is ready is unloaded");
   for (const auto& [id, lease] : leases_) {
-    check(!lease.bound || lease.granted.resident != effect.resident, "nothing leased is unloaded");
+    check(!lease.is_on(effect.resident), "nothing leased is unloaded");
   }
-  check(!pinned(resident.weights), "nothing pinned is unloaded");
-  check(evicting_ != effect.resident || past_residency(resident),
+  check(!pinned(resident), "nothing pinned is unloaded");
+  check(evicting_ != effect.resident || past_residency(resident, Doubt::does_not),
         "minimum residency protects from other users");
   resident.state = Resident::State::unloading;
   jobs_.push_back(Job{Job::Kind::unload, effect.device, effect.resident, {}});
@@ -175,6 +190,14 @@ void World::check_lease(const GrantedLease& lease) const {
         "a lease is granted on what is ready");
   check(resident->second.weights == models_.at(lease.model).spec.weights, "a lease has its model");
   check(resident->second.device == lease.device, "a lease has its device");
+  const auto& wanted = models_.at(lease.model).spec.adapter;
+  check(static_cast<bool>(lease.adapter) == wanted.has_value(), "a lease has its adapter");
+  if (!wanted) return;
+  const auto adapter = residents_.find(lease.adapter);
+  check(adapter != residents_.end() && adapter->second.state == Resident::State::ready,
+        "a lease is granted on an adapter that is ready");
+  check(adapter->second.weights == wanted->id, "a lease has its model's adapter");
+  check(adapter->second.device == lease.device, "an adapter is beside its weights");
 }
 
 void World::answered(RequestId request) {
@@ -188,8 +211,9 @@ void World::moved_on(RequestId id) {
   if (found->second.kind != Request::Kind::acquire) return;
   moved_on_.push_back(id);
   for (const ModelId model : found->second.models) {
-    const WeightsId weights = models_.at(model).spec.weights;
-    if (coming_.count(weights) == 0) started_.insert({weights, id});
+    for (const WeightsId part : parts_of(model)) {
+      if (coming_.count(part) == 0) started_.insert({part, id});
+    }
   }
 }
 
