@@ -2,8 +2,10 @@
 // engine, and a real model in three folders on a device that holds one of them at a time.
 #include <nlohmann/json.hpp>
 
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -190,6 +192,46 @@ BOOST_AUTO_TEST_CASE(the_pipeline_never_holds_more_than_one_model) {
   // A sample falls into each model's work of seconds, so that none is missed for as long as it runs.
   BOOST_TEST(peak.held() > need / 2);
   BOOST_TEST(peak.held() <= need + need / 100);
+}
+
+BOOST_AUTO_TEST_CASE(status_says_what_the_kernel_says) {
+  test::Process holder(daemon().words({"lease", "concept", "--", "sleep", "600"}), daemon().environment());
+  json status;
+  for (int attempt = 0; attempt < 600; ++attempt) {
+    status = daemon().ask({"status"});
+    if (status.at("leases").size() == 1) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  BOOST_REQUIRE(status.at("leases").size() == 1u);
+  const json& lease = status.at("leases").at(0);
+  BOOST_TEST(lease.at("pid") == holder.pid());
+  BOOST_TEST(lease.at("uid") == ::geteuid());
+  BOOST_TEST(lease.at("user") == ::getpwuid(::geteuid())->pw_name);
+  const json& engine = status.at("devices").at(0).at("engine");
+  const auto pid = engine.at("pid").get<pid_t>();
+  BOOST_TEST(test::proc_field(pid, "Name") == "gpumodel-engine");
+  BOOST_TEST(test::proc_field(pid, "PPid") == status.at("daemon").at("pid").dump());
+  BOOST_TEST(test::proc_field(status.at("daemon").at("pid").get<pid_t>(), "Name") == "gpumodeld");
+  constexpr double kPercent = 5;  // it was measured when the load ended
+  const auto resident = static_cast<double>(test::resident_bytes(pid));
+  BOOST_TEST(engine.at("resident_bytes").get<double>() == resident,
+             boost::test_tools::tolerance(kPercent / 100));
+  const std::uint64_t held = arena_bytes(pid);
+  const json& booked = status.at("devices").at(0).at("used_bytes");
+  BOOST_TEST(daemon().model("concept").at("device_bytes") == booked);
+  holder.signal(SIGTERM);
+  holder.finish();
+  for (int attempt = 0; attempt < 200 && daemon().model("concept").at("state") != "unloaded"; ++attempt)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  BOOST_TEST(daemon().model("concept").at("state") == "unloaded");
+  // What is left are heaps, of tokenizers for one.
+  const std::uint64_t given_back = held - std::min(held, arena_bytes(pid));
+  for (const json& weights : status.at("weights")) {
+    if (weights.at("models").at(0) != "concept") continue;
+    BOOST_TEST(weights.at("residency") == "device");
+    BOOST_TEST(given_back >= weights.at("tensor_bytes").get<std::uint64_t>());
+  }
+  BOOST_TEST(given_back <= booked.get<std::uint64_t>());
 }
 
 BOOST_AUTO_TEST_CASE(a_chat_answers_the_question) {
