@@ -34,19 +34,12 @@ warnings.filterwarnings("ignore", category=FutureWarning, message=".*past_key_va
 import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    AutoModelForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 # Raised whenever the folders change, so that those made before are made again.
-RECIPE = 1
+RECIPE = 2
 NEW_TOKENS = 24
-PROMPT_LENGTHS = [1, 7, 33]
+PROMPT_LENGTHS = [1, 7, 75]
 TOKENIZER_TOKENS = 300  # the models' vocabularies are larger
 CHAT_TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content']"
@@ -61,12 +54,15 @@ CORPUS = [
     "def load(path):\n    return open(path).read()\n",
 ]
 
-LLAMA, QWEN2 = (LlamaConfig, LlamaForCausalLM), (Qwen2Config, Qwen2ForCausalLM)
+LLAMA, QWEN2, QWEN3, MISTRAL, SMOLLM3 = "llama", "qwen2", "qwen3", "mistral", "smollm3"
 
 
-def shape(kind, dtype, hidden, layers, heads, kv_heads, intermediate, vocab, *, tied, shards=False, **extra):
+def shape(kind, dtype, hidden, layers, heads, kv_heads, intermediate, vocab, *, tied, shards=False, old=False,
+          rope=None, **extra):
+    """A plan of a model. With `old`, config.json is written as transformers 4 did; `rope` is what then
+    stands in rope_scaling, and else in rope_parameters."""
     return {
-        "kind": kind, "dtype": dtype, "shards": shards,
+        "kind": kind, "dtype": dtype, "shards": shards, "old": old, "rope": rope or {},
         "settings": {
             "hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": heads,
             "num_key_value_heads": kv_heads, "intermediate_size": intermediate, "vocab_size": vocab,
@@ -76,9 +72,14 @@ def shape(kind, dtype, hidden, layers, heads, kv_heads, intermediate, vocab, *, 
 
 
 F32, BF16, F16 = torch.float32, torch.bfloat16, torch.float16
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+          "original_max_position_embeddings": 40}
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
+WINDOW = {"use_sliding_window": True, "sliding_window": 9, "max_window_layers": 1}
+FULL, SLIDING = "full_attention", "sliding_attention"
 # Each differs from the others in what a kernel, a table or a reader could get wrong: head sizes that
 # no vector width divides, a head size other than hidden / heads, groups of 1, 3 and 7, row counts
-# that are no multiple of anything.
+# that are no multiple of anything, windows shorter than the prompts, every kind of rope.
 MODELS = {
     "llama-f32-tied": shape(LLAMA, F32, 60, 3, 3, 1, 100, 331, tied=True),
     "llama-f32-biases": shape(LLAMA, F32, 96, 2, 6, 6, 150, 320, tied=False,
@@ -88,10 +89,41 @@ MODELS = {
     "llama-bf16-sharded": shape(LLAMA, BF16, 96, 4, 6, 2, 256, 400, tied=False, shards=True),
     "llama-bf16-tied": shape(LLAMA, BF16, 180, 3, 9, 3, 320, 384, tied=True, head_dim=64),
     "llama-f16": shape(LLAMA, F16, 64, 2, 4, 2, 128, 333, tied=True),
+    "llama-f32-llama3": shape(LLAMA, F32, 64, 2, 4, 2, 96, 340, tied=True, rope=LLAMA3, rope_theta=500.0),
+    "llama-bf16-llama3": shape(LLAMA, BF16, 72, 2, 3, 1, 96, 341, tied=False, old=True, rope=LLAMA3,
+                               rope_theta=500000.0),
+    "llama-f32-yarn": shape(LLAMA, F32, 64, 2, 2, 1, 96, 342, tied=True, rope=YARN),
+    "llama-f32-linear": shape(LLAMA, F32, 48, 2, 4, 1, 64, 343, tied=False, old=True,
+                              rope={"type": "linear", "factor": 3.0}),
+    "llama-f32-dynamic": shape(LLAMA, F32, 48, 2, 2, 2, 64, 344, tied=False, old=True,
+                               rope={"type": "dynamic", "factor": 2.0}, rope_theta=700.0),
     "qwen2-f32-tied": shape(QWEN2, F32, 140, 3, 7, 1, 160, 350, tied=True, rope_theta=1000000.0),
     "qwen2-bf16-sharded": shape(QWEN2, BF16, 120, 3, 6, 2, 200, 401, tied=False, shards=True),
     "qwen2-bf16-tied": shape(QWEN2, BF16, 128, 2, 2, 2, 192, 336, tied=True, sliding_window=16,
                              use_sliding_window=False),
+    "qwen2-f32-window": shape(QWEN2, F32, 64, 3, 4, 2, 96, 345, tied=False, old=True, rope={
+        "type": "yarn", "factor": 2.0, "original_max_position_embeddings": 48, "attention_factor": 0.9,
+        "beta_fast": 16, "beta_slow": 2}, **WINDOW),
+    "qwen3-f32": shape(QWEN3, F32, 64, 3, 4, 2, 96, 333, tied=False, shards=True, head_dim=24),
+    "qwen3-f32-window": shape(QWEN3, F32, 60, 3, 6, 1, 80, 346, tied=True, head_dim=10, attention_bias=True,
+                              rope_theta=1000000.0, **WINDOW),
+    "qwen3-bf16": shape(QWEN3, BF16, 96, 3, 3, 1, 160, 347, tied=True, head_dim=64, old=True,
+                        rope_theta=1000000.0),
+    "qwen3-bf16-layer-types": shape(QWEN3, BF16, 64, 3, 8, 4, 96, 348, tied=False, head_dim=16,
+                                    use_sliding_window=True, sliding_window=33,
+                                    layer_types=[SLIDING, FULL, SLIDING]),
+    "mistral-f32": shape(MISTRAL, F32, 64, 2, 4, 2, 96, 349, tied=False, sliding_window=None),
+    "mistral-f32-window": shape(MISTRAL, F32, 60, 3, 5, 1, 80, 351, tied=True, sliding_window=7, old=True),
+    "mistral-bf16": shape(MISTRAL, BF16, 72, 2, 6, 3, 128, 352, tied=False, head_dim=32, shards=True,
+                          rope_theta=1000000.0),
+    "mistral-bf16-window": shape(MISTRAL, BF16, 96, 3, 3, 3, 120, 353, tied=False, sliding_window=40),
+    "smollm3-f32": shape(SMOLLM3, F32, 64, 5, 4, 1, 96, 354, tied=True),
+    "smollm3-f32-window": shape(SMOLLM3, F32, 72, 4, 6, 2, 80, 355, tied=False, no_rope_layer_interval=2,
+                                use_sliding_window=True, sliding_window=11, attention_bias=True, mlp_bias=True),
+    "smollm3-bf16": shape(SMOLLM3, BF16, 96, 4, 3, 3, 128, 356, tied=True, old=True, shards=True,
+                          no_rope_layers=[1, 0, 0, 1], rope_theta=10000.0),
+    "smollm3-bf16-yarn": shape(SMOLLM3, BF16, 64, 3, 2, 1, 96, 357, tied=True, rope=YARN,
+                               no_rope_layer_interval=3),
 }
 
 
@@ -116,8 +148,8 @@ def make_tokenizer():
 def randomise(model, generator):
     """Weights large enough that the greedy choice is not left to rounding: transformers' own initial
     values give logits near zero. Embeddings are no larger than what the layers add, or a tied model
-    would only repeat its last token. Norms are near one and biases near
-    zero, as in trained models."""
+    would only repeat its last token. Norms multiply by about one and biases are near zero, as in
+    trained models."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             values = torch.randn(parameter.shape, generator=generator)
@@ -126,7 +158,7 @@ def randomise(model, generator):
             elif name.endswith(".bias"):
                 values = 0.2 * values
             else:
-                values = values * (1.5 / parameter.shape[1] ** 0.5)
+                values = values * (1.3 / parameter.shape[1] ** 0.5)
             parameter.copy_(values)
 
 
@@ -153,22 +185,48 @@ def reference(model, prompts):
     return tensors, results
 
 
-def make(name, folder, seed):
-    plan = MODELS[name]
-    config_class, model_class = plan["kind"]
-    generator = torch.Generator().manual_seed(seed)
-    tokenizer = make_tokenizer()
-    settings = dict(plan["settings"])
-    if theta := settings.pop("rope_theta", None):
-        settings["rope_parameters"] = {"rope_type": "default", "rope_theta": theta}
-    config = config_class(
-        max_position_embeddings=512, bos_token_id=tokenizer.bos_token_id,
+def make_config(plan, tokenizer):
+    settings, rope = dict(plan["settings"]), dict(plan["rope"])
+    theta = settings.pop("rope_theta", None)
+    if plan["old"]:
+        if rope:
+            settings["rope_scaling"] = rope
+        if theta:
+            settings["rope_theta"] = theta
+    elif rope or theta:
+        settings["rope_parameters"] = {"rope_type": "default", **rope, **({"rope_theta": theta} if theta else {})}
+    return AutoConfig.for_model(
+        plan["kind"], max_position_embeddings=512, bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, **settings,
     )
-    model = model_class(config).float()
+
+
+def write_old_config(plan, folder):
+    """Rewrites config.json with the keys of transformers 4."""
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    config["torch_dtype"] = config.pop("dtype")
+    config.pop("rope_parameters")
+    if "layer_types" not in plan["settings"]:
+        config.pop("layer_types", None)
+    for key in ("sliding_window_pattern", "rope_theta"):
+        if key in plan["settings"]:
+            config[key] = plan["settings"][key]
+    config["rope_scaling"] = plan["rope"] or None
+    file.write_text(json.dumps(config))
+
+
+def make(name, folder, seed):
+    plan = MODELS[name]
+    generator = torch.Generator().manual_seed(seed)
+    tokenizer = make_tokenizer()
+    config = make_config(plan, tokenizer)
+    model = AutoModelForCausalLM.from_config(config).float()
     randomise(model, generator)
     model = model.to(plan["dtype"])
     model.save_pretrained(folder, **({"max_shard_size": "100KB"} if plan["shards"] else {}))
+    if plan["old"]:
+        write_old_config(plan, folder)
     tokenizer.save_pretrained(folder)
     if plan["shards"] and not (folder / "model.safetensors.index.json").exists():
         sys.exit(f"make_models: {name} came out in one shard")
@@ -182,7 +240,7 @@ def make(name, folder, seed):
     tensors, results = reference(loaded, prompts)
     save_file(tensors, folder / "reference.safetensors")
     (folder / "reference.json").write_text(json.dumps({
-        "recipe": RECIPE, "name": name, "architecture": model_class.__name__,
+        "recipe": RECIPE, "name": name, "architecture": type(model).__name__,
         "dtype": {F32: "fp32", BF16: "bf16", F16: "fp16"}[plan["dtype"]],
         "tied": config.tie_word_embeddings, "sharded": plan["shards"], "prompts": results,
     }))

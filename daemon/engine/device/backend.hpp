@@ -21,8 +21,11 @@ struct AttentionShape {
   std::int32_t heads =
       0;  // a multiple of kv_heads: query head h reads key head h / (heads / kv_heads)
   std::int32_t kv_heads = 0;
-  std::int32_t head_dim = 0;  // even
-  float scale = 0.0f;         // of query-key products: 1/sqrt(head_dim) in most models
+  std::int32_t head_dim = 0;    // even
+  std::int32_t rotary_dim = 0;  // even; so many of a head's first dimensions are rotated
+  float scale = 0.0f;           // of query-key products: 1/sqrt(head_dim) in most models
+  float softcap = 0.0f;         // c: scaled products become c * tanh(product / c); 0: they stay
+  std::int32_t window = 0;      // tokens that a query sees, its own the last of them; 0: all
 
   std::int64_t query_columns() const { return std::int64_t{heads} * head_dim; }
   // A row of q, k and v side by side.
@@ -42,6 +45,14 @@ struct SequenceRows {
 
 enum class Output { replace, add };
 
+// Root mean square normalisation of a row (Zhang, Sennrich 2019, arXiv:1910.07467):
+// x / sqrt(mean(x^2) + eps) * (offset + weight).
+struct Norm {
+  const float* weight = nullptr;  // device memory, as many as the row has columns
+  float eps = 0.0f;
+  float offset = 0.0f;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -53,39 +64,49 @@ class Backend {
   // for each model, before its first step; the only call that allocates.
   virtual void prepare(const AttentionShape& shape) = 0;
 
-  // out (tokens, columns) = the table's rows at `tokens`, each below table.rows.
-  virtual void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float* out) = 0;
+  // out (tokens, columns) = scale * the table's rows at `tokens`, each below table.rows.
+  virtual void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float scale,
+                     float* out) = 0;
 
-  // out (rows, columns) = x / sqrt(mean(x^2) + eps) * weight, by row (Zhang, Sennrich 2019,
-  // arXiv:1910.07467). out may be x.
-  virtual void rms_norm(const float* x, const float* weight, float eps, std::int64_t rows,
-                        std::int64_t columns, float* out) = 0;
+  // out (rows, columns) = or += the norm of x, by row. out may be x where it is replaced.
+  virtual void rms_norm(const float* x, const Norm& norm, std::int64_t rows, std::int64_t columns,
+                        Output output, float* out) = 0;
+
+  // Normalises in place every query head (by q) and every key head (by k) of qkv
+  // (rows, qkv_columns); the norms' weights are (head_dim).
+  virtual void norm_heads(const AttentionShape& shape, const Norm& q, const Norm& k,
+                          std::int64_t rows, float* qkv) = 0;
 
   // out (rows, w.rows) = or += x (rows, w.columns) w^T + bias (w.rows, or nullptr). out is not x.
   virtual void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
                       Output output, float* out) = 0;
 
-  // table (rows, head_dim): by row head_dim/2 cosines, then as many sines, of position *
-  // theta^(-2i/head_dim) in float, as transformers computes them (Su et al. 2021,
-  // arXiv:2104.09864).
-  virtual void rope_table(const io::RopeConfig& rope, std::int32_t head_dim,
+  // table (rows, 2 * n) for n frequencies: by row the cosines of position * frequency in float, as
+  // transformers computes them, then as many sines, all times `magnitude`.
+  virtual void rope_table(std::span<const float> frequencies, float magnitude,
                           std::span<const SequenceRows> sequences, float* table) = 0;
 
-  // Rotates q and k of qkv (rows, qkv_columns) in place, pairing dimension i with i + head_dim/2,
-  // and writes k and v of every row into its page of `layer`, rounded to the store's dtype.
+  // Rotates q and k of qkv (rows, qkv_columns) in place by table (rows, rotary_dim), pairing
+  // dimension i with i + rotary_dim/2 (Su et al. 2021, arXiv:2104.09864), and writes k and v of
+  // every row into its page of `layer`, rounded to the store's dtype. Without rotary_dim there is
+  // no table.
   virtual void rope_and_store(const AttentionShape& shape, std::span<const SequenceRows> sequences,
                               const float* table, float* qkv, const kv::KvStore& store,
                               std::int32_t layer) = 0;
 
-  // out (rows, heads * head_dim): softmax(scale * q k^T) v, causal, k and v from the pages of
-  // `layer`, where rope_and_store has put this step's as well.
+  // out (rows, heads * head_dim): softmax(softcap(scale * q k^T)) v, causal and within the window,
+  // k and v from the pages of `layer`, where rope_and_store has put this step's as well.
   virtual void attention(const AttentionShape& shape, std::span<const SequenceRows> sequences,
                          const float* qkv, const kv::KvStore& store, std::int32_t layer,
                          float* out) = 0;
 
-  // out (rows, columns) = silu(gate) * up, where gate_up is (rows, 2 * columns): gate, then up.
-  virtual void silu_multiply(const float* gate_up, std::int64_t rows, std::int64_t columns,
-                             float* out) = 0;
+  // out (rows, columns) = activation(gate) * up, where gate_up is (rows, 2 * columns): gate, then
+  // up.
+  virtual void gate(io::Activation activation, const float* gate_up, std::int64_t rows,
+                    std::int64_t columns, float* out) = 0;
+
+  // x = cap * tanh(x / cap), in place.
+  virtual void softcap(float* x, std::int64_t count, float cap) = 0;
 
   // out (indices, columns) = rows `indices` of x, ascending. out may be x.
   virtual void gather_rows(const float* x, std::span<const std::int64_t> indices,

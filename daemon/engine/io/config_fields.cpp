@@ -41,6 +41,11 @@ const nlohmann::json* ConfigFields::find(const char* key) const {
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
+bool ConfigFields::is_null(const char* key) const {
+  const auto found = object_.find(key);
+  return found != object_.end() && found->is_null();
+}
+
 std::optional<std::int64_t> ConfigFields::integer(const char* key, std::int64_t low,
                                                   std::int64_t high) const {
   const nlohmann::json* value = find(key);
@@ -69,6 +74,46 @@ std::optional<double> ConfigFields::number(const char* key) const {
     fail(key, "is " + shown_value(*value) + ", expected a number");
   }
   return value->get<double>();
+}
+
+std::optional<double> ConfigFields::number(const char* key, double low, double high) const {
+  const std::optional<double> value = number(key);
+  if (value && !(*value >= low && *value <= high)) {
+    fail(key, "is " + shown_value(*find(key)) + ", expected a number from " +
+                  shown_value(nlohmann::json(low)) + " to " + shown_value(nlohmann::json(high)));
+  }
+  return value;
+}
+
+double ConfigFields::required_number(const char* key, double low, double high) const {
+  const std::optional<double> value = number(key, low, high);
+  if (!value) fail(key, "is missing");
+  return *value;
+}
+
+std::vector<double> ConfigFields::required_numbers(const char* key, std::size_t count, double low,
+                                                   double high) const {
+  const nlohmann::json* list = find(key);
+  if (list == nullptr) fail(key, "is missing");
+  if (!list->is_array() || list->size() != count) {
+    fail(key, "is not an array of " + std::to_string(count) + " numbers");
+  }
+  std::vector<double> values;
+  for (const nlohmann::json& value : *list) {
+    if (!value.is_number() || !(value.get<double>() >= low && value.get<double>() <= high)) {
+      fail(key, "has " + shown_value(value) + ", expected numbers from " +
+                    shown_value(nlohmann::json(low)) + " to " + shown_value(nlohmann::json(high)));
+    }
+    values.push_back(value.get<double>());
+  }
+  return values;
+}
+
+std::optional<ConfigFields> ConfigFields::object(const char* key) const {
+  const nlohmann::json* value = find(key);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_object()) fail(key, "is " + shown_value(*value) + ", expected an object");
+  return ConfigFields(*value, file_, prefix_ + key + ".");
 }
 
 std::optional<bool> ConfigFields::boolean(const char* key) const {

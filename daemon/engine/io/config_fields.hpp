@@ -20,10 +20,20 @@ class ConfigFields {
   bool has(const char* key) const { return find(key) != nullptr; }
   // Null where absent.
   const nlohmann::json* find(const char* key) const;
+  // Whether the key is there and says null, where that differs from saying nothing.
+  bool is_null(const char* key) const;
 
   std::optional<std::int64_t> integer(const char* key, std::int64_t low, std::int64_t high) const;
   std::int64_t required_integer(const char* key, std::int64_t low, std::int64_t high) const;
   std::optional<double> number(const char* key) const;
+  // The same, at least `low` and at most `high`.
+  std::optional<double> number(const char* key, double low, double high) const;
+  double required_number(const char* key, double low, double high) const;
+  // An array of exactly `count` such numbers.
+  std::vector<double> required_numbers(const char* key, std::size_t count, double low,
+                                       double high) const;
+  // The object at the key, by its own name in messages; none where absent.
+  std::optional<ConfigFields> object(const char* key) const;
   std::optional<bool> boolean(const char* key) const;
   std::optional<std::string> text(const char* key) const;
   // eos_token_id and its like: an integer or an array of them, at most 64, each a 31-bit token id.
@@ -33,6 +43,7 @@ class ConfigFields {
   [[noreturn]] void unsupported(const std::string& key, const std::string& value) const;
 
   const std::string& file() const { return file_; }
+  const nlohmann::json& json() const { return object_; }
 
  private:
   nlohmann::json object_;

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "engine/io/config_fields.hpp"
+#include "engine/io/layer_pattern.hpp"
 #include "engine/io/printable.hpp"
+#include "engine/io/rope_config.hpp"
 
 namespace gpumodel::engine::io {
 namespace {
@@ -21,9 +24,7 @@ constexpr std::int64_t kMaxIntermediate = 1 << 20;
 constexpr std::int64_t kMaxVocab = 1 << 24;
 constexpr std::int64_t kMaxPosition = 1 << 27;
 
-constexpr double kDefaultRopeTheta = 10000.0;
-constexpr double kDefaultRmsNormEps = 1e-6;
-constexpr std::int64_t kDefaultMaxWindowLayers = 28;  // Qwen2Config
+constexpr double kMaxCap = 1e6;
 
 std::string supported_names(std::span<const ConfigRules> rules) {
   std::string names;
@@ -74,8 +75,8 @@ const ConfigRules& choose_rules(const ConfigFields& config, std::span<const Conf
                  printable(name) + " is not supported; supported are " + supported_names(rules));
 }
 
-// Options that change what the layers compute and that no row implements. Each is harmless where it
-// is absent, null, false, zero, one of the values here, or empty.
+// Options that change what the layers compute and that no row implements, or not every row. Each is
+// harmless where it is absent, null, false or the value here.
 struct NeutralOption {
   const char* key;
   double neutral;
@@ -99,7 +100,14 @@ constexpr std::array kNeutralOptions{
     NeutralOption{"use_bidirectional_attention", 0.0},
 };
 
-void refuse_unsupported_options(const ConfigFields& config) {
+bool implements(const ConfigRules& rules, std::string_view key) {
+  if (key == "partial_rotary_factor") return rules.rope.partial;
+  if (key == "final_logit_softcapping") return rules.default_logit_cap.has_value();
+  if (key == "attn_logit_softcapping") return rules.default_attention_cap.has_value();
+  return false;
+}
+
+void refuse_unsupported_options(const ConfigFields& config, const ConfigRules& rules) {
   if (const nlohmann::json* quantised = config.find("quantization_config")) {
     std::string method = "of another program";
     if (quantised->is_object() && quantised->contains("quant_method")) {
@@ -109,62 +117,61 @@ void refuse_unsupported_options(const ConfigFields& config) {
   }
   for (const auto& [key, neutral] : kNeutralOptions) {
     const nlohmann::json* value = config.find(key);
-    if (value == nullptr) continue;
+    if (value == nullptr || implements(rules, key)) continue;
     const bool harmless = (value->is_boolean() && !value->get<bool>()) ||
                           (value->is_number() && value->get<double>() == neutral);
     if (!harmless) config.unsupported(key, shown_value(*value));
   }
-  const std::string activation = config.text("hidden_act").value_or("silu");
-  if (activation != "silu" && activation != "swish") {
-    config.unsupported("hidden_act", printable(activation));
-  }
 }
 
-// rope_scaling of transformers 4 ("type" or "rope_type", theta beside it) and rope_parameters of 5.
-void check_rope_kind(const ConfigFields& rope) {
-  for (const char* key : {"rope_type", "type"}) {
-    const std::string kind = rope.text(key).value_or("default");
-    if (kind != "default") rope.unsupported(key, printable(kind));
+struct NamedActivation {
+  std::string_view name;
+  Activation activation;
+};
+constexpr std::array kActivations{
+    NamedActivation{"silu", Activation::silu},
+    NamedActivation{"swish", Activation::silu},
+    NamedActivation{"gelu_pytorch_tanh", Activation::gelu_tanh},
+    NamedActivation{"gelu_new", Activation::gelu_tanh},
+};
+
+Activation read_activation(const ConfigFields& config, const ConfigRules& rules) {
+  const std::optional<std::string> name = config.text(rules.activation_key);
+  if (!name) return rules.default_activation;
+  for (const NamedActivation& known : kActivations) {
+    if (known.name == *name) return known.activation;
   }
-  const double rotated = rope.number("partial_rotary_factor").value_or(1.0);
-  if (rotated != 1.0) rope.unsupported("partial_rotary_factor", std::to_string(rotated));
+  config.unsupported(rules.activation_key, printable(*name));
 }
 
-RopeConfig read_rope(const ConfigFields& config) {
-  std::optional<double> theta = config.number("rope_theta");
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    const nlohmann::json* value = config.find(key);
-    if (value == nullptr) continue;
-    if (!value->is_object()) config.fail(key, "is not an object");
-    const ConfigFields rope(*value, config.file(), std::string(key) + ".");
-    check_rope_kind(rope);
-    if (const std::optional<double> inner = rope.number("rope_theta")) theta = inner;
-    for (const auto& [name, nested] : value->items()) {
-      // Parameters by layer type.
-      if (nested.is_object()) rope.unsupported(printable(name), "(for some layers only)");
-    }
+// null is none, as in transformers; so is an option that the architecture lacks.
+float read_cap(const ConfigFields& config, const char* key, std::optional<float> otherwise) {
+  if (!otherwise || config.is_null(key)) return 0.0f;
+  const std::optional<double> cap = config.number(key);
+  if (!cap) return *otherwise;
+  if (!(*cap > 0.0 && *cap <= kMaxCap)) {
+    config.fail(key,
+                "is " + shown_value(*config.find(key)) + ", expected null or a number above 0");
   }
-  const RopeConfig rope{theta.value_or(kDefaultRopeTheta)};
-  if (!(rope.theta >= 1.0 && rope.theta <= 1e15)) {
-    config.fail("rope_theta", "is " + std::to_string(rope.theta) + ", expected 1 to 1e15");
-  }
-  return rope;
+  return static_cast<float>(*cap);
 }
 
-// A window counts only where use_sliding_window is set and a layer is beyond max_window_layers.
-void refuse_sliding_window(const ConfigFields& config, const ConfigRules& rules,
-                           std::int32_t layers) {
-  if (const nlohmann::json* types = config.find("layer_types")) {
-    if (!types->is_array()) config.fail("layer_types", "is not an array");
-    for (const nlohmann::json& type : *types) {
-      if (type != "full_attention") config.unsupported("layer_types", shown_value(type));
-    }
-    return;
+void read_scales(const ConfigFields& config, const ConfigRules& rules, ModelConfig& model) {
+  double of_queries = model.head_dim;
+  if (rules.default_query_scalar > 0) {
+    constexpr double kSmallest = 1e-3;
+    of_queries = config.number("query_pre_attn_scalar", kSmallest, kMaxCap)
+                     .value_or(rules.default_query_scalar);
   }
-  if (!rules.sliding_window || !config.boolean("use_sliding_window").value_or(false)) return;
-  const std::int64_t first =
-      config.integer("max_window_layers", 0, kMaxLayers).value_or(kDefaultMaxWindowLayers);
-  if (layers > first) config.unsupported("use_sliding_window", "true");
+  model.attention_scale = static_cast<float>(1.0 / std::sqrt(of_queries));
+  model.attention_softcap = read_cap(config, "attn_logit_softcapping", rules.default_attention_cap);
+  model.logit_softcap = read_cap(config, "final_logit_softcapping", rules.default_logit_cap);
+  if (rules.scales_embedding) {
+    model.embedding_scale = std::sqrt(static_cast<float>(model.hidden_size));
+  }
+  model.norm_offset = rules.norm_offset;
+  model.rms_norm_eps = static_cast<float>(
+      config.number("rms_norm_eps", 0.0, 1.0).value_or(rules.default_rms_norm_eps));
 }
 
 std::optional<DType> read_dtype(const ConfigFields& config) {
@@ -188,7 +195,9 @@ void read_shape(const ConfigFields& config, const ConfigRules& rules, ModelConfi
   model.heads = count("num_attention_heads", kMaxHeads);
   model.intermediate_size = count("intermediate_size", kMaxIntermediate);
   model.vocab_size = count("vocab_size", kMaxVocab);
-  const std::int32_t default_kv = rules.default_kv_heads > 0 ? rules.default_kv_heads : model.heads;
+  // An explicit null, too, is as many as heads.
+  const bool all_heads = rules.default_kv_heads == 0 || config.is_null("num_key_value_heads");
+  const std::int32_t default_kv = all_heads ? model.heads : rules.default_kv_heads;
   model.kv_heads = static_cast<std::int32_t>(
       config.integer("num_key_value_heads", 1, kMaxHeads).value_or(default_kv));
   if (model.heads % model.kv_heads != 0) {
@@ -196,13 +205,15 @@ void read_shape(const ConfigFields& config, const ConfigRules& rules, ModelConfi
                                            ", not a multiple of num_key_value_heads " +
                                            std::to_string(model.kv_heads));
   }
-  if (!config.has("head_dim") && model.hidden_size % model.heads != 0) {
+  const bool divides = !config.has("head_dim") && rules.default_head_dim == 0;
+  if (divides && model.hidden_size % model.heads != 0) {
     config.fail("hidden_size", "is " + std::to_string(model.hidden_size) +
                                    ", not a multiple of num_attention_heads " +
                                    std::to_string(model.heads));
   }
   model.head_dim = static_cast<std::int32_t>(
-      config.integer("head_dim", 1, kMaxHeadDim).value_or(model.hidden_size / model.heads));
+      config.integer("head_dim", 1, kMaxHeadDim)
+          .value_or(divides ? model.hidden_size / model.heads : rules.default_head_dim));
   if (model.head_dim < 2 || model.head_dim % 2 != 0 || model.head_dim > kMaxHeadDim) {
     config.fail("head_dim", "is " + std::to_string(model.head_dim) +
                                 ", expected an even number to " + std::to_string(kMaxHeadDim));
@@ -243,17 +254,16 @@ const char* dtype_name(DType dtype) {
 ModelConfig parse_model_config(std::string_view text, std::span<const ConfigRules> rules) {
   const ConfigFields config(text, kFile);
   const ConfigRules& row = choose_rules(config, rules);
-  refuse_unsupported_options(config);
+  refuse_unsupported_options(config, row);
 
   ModelConfig model;
   model.architecture = row.architecture;
   read_shape(config, row, model);
-  refuse_sliding_window(config, row, model.layers);
-  model.rope = read_rope(config);
-  const double eps = config.number("rms_norm_eps").value_or(kDefaultRmsNormEps);
-  if (!(eps >= 0.0 && eps <= 1.0)) config.fail("rms_norm_eps", "is not between 0 and 1");
-  model.rms_norm_eps = static_cast<float>(eps);
-  model.tied_embeddings = config.boolean("tie_word_embeddings").value_or(false);
+  read_ropes(config, row.rope, model);
+  model.by_layer = read_layers(config, row, model.layers);
+  model.activation = read_activation(config, row);
+  read_scales(config, row, model);
+  model.tied_embeddings = config.boolean("tie_word_embeddings").value_or(row.default_tied);
   model.qkv_bias = has_bias(row.qkv_bias, config);
   model.o_bias = has_bias(row.o_bias, config);
   model.mlp_bias = has_bias(row.mlp_bias, config);

@@ -22,6 +22,25 @@ enum class BiasRule {
   mlp_bias
 };  // the last two: what that key says
 
+// Which layers see a window of tokens only. All but `never` read sliding_window.
+enum class WindowRule {
+  never,
+  every_layer,     // wherever sliding_window is given
+  later_layers,    // from max_window_layers on, where use_sliding_window is set
+  unroped_layers,  // those without rotary embedding, where use_sliding_window is set
+  alternating      // all but every sliding_window_pattern-th
+};
+
+// How config.json says what rotates queries and keys.
+struct RopeRules {
+  double default_theta = 10000.0;
+  double default_local_theta = 0.0;  // above 0: layers with a window have a rope of their own
+  bool skips_layers = false;         // reads no_rope_layers, no_rope_layer_interval
+  bool partial = false;              // honours partial_rotary_factor
+  std::int32_t default_original_max_position = 0;  // 0: max_position_embeddings
+  bool only_longrope = false;  // scaled by longrope only, which older files call "su" or "yarn"
+};
+
 struct ConfigRules {
   std::string_view architecture;  // "LlamaForCausalLM"
   std::string_view model_type;    // "llama"
@@ -29,9 +48,25 @@ struct ConfigRules {
   BiasRule o_bias = BiasRule::never;
   BiasRule mlp_bias = BiasRule::never;
   std::int32_t default_kv_heads = 0;  // 0: as many as heads
+  std::int32_t default_head_dim = 0;  // 0: hidden_size / num_attention_heads
   std::int32_t default_max_position = 0;
-  std::optional<std::int32_t> default_eos;
-  bool sliding_window = false;  // reads use_sliding_window, sliding_window, max_window_layers
+  std::optional<std::int32_t> default_eos = std::nullopt;
+  double default_rms_norm_eps = 1e-6;
+  bool default_tied = false;
+  WindowRule window = WindowRule::never;
+  std::int32_t default_window = 0;          // 0: none
+  std::int32_t default_window_pattern = 0;  // of WindowRule::alternating
+  bool reads_window_pattern = false;        // else it is always the default
+  RopeRules rope = {};
+  const char* activation_key = "hidden_act";
+  Activation default_activation = Activation::silu;
+  float norm_offset = 0.0f;
+  bool scales_embedding = false;          // by the square root of hidden_size
+  std::int32_t default_query_scalar = 0;  // above 0: reads query_pre_attn_scalar
+  std::optional<float> default_attention_cap =
+      std::nullopt;  // where set: reads attn_logit_softcapping
+  std::optional<float> default_logit_cap =
+      std::nullopt;  // where set: reads final_logit_softcapping; 0: none
 };
 
 // Throws BadModel about config.json: what is missing, out of range, or not supported, by name.

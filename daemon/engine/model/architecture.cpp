@@ -7,45 +7,86 @@ namespace gpumodel::engine::model {
 namespace {
 
 using io::BiasRule;
+using io::WindowRule;
 
-// Of transformers' models/llama and models/qwen2, which name their parts alike.
+// Tensor names and defaults are those of transformers' models/ and its configuration classes.
 constexpr TensorNames kLlamaNames{
     .embedding = "model.embed_tokens",
     .final_norm = "model.norm",
     .lm_head = "lm_head",
     .attention_norm = "model.layers.{}.input_layernorm",
-    .q = "model.layers.{}.self_attn.q_proj",
-    .k = "model.layers.{}.self_attn.k_proj",
-    .v = "model.layers.{}.self_attn.v_proj",
+    .qkv = {"model.layers.{}.self_attn.q_proj", "model.layers.{}.self_attn.k_proj",
+            "model.layers.{}.self_attn.v_proj"},
+    .q_norm = "",
+    .k_norm = "",
     .o = "model.layers.{}.self_attn.o_proj",
+    .post_attention_norm = "",
     .mlp_norm = "model.layers.{}.post_attention_layernorm",
-    .gate = "model.layers.{}.mlp.gate_proj",
-    .up = "model.layers.{}.mlp.up_proj",
+    .gate_up = {"model.layers.{}.mlp.gate_proj", "model.layers.{}.mlp.up_proj"},
     .down = "model.layers.{}.mlp.down_proj",
+    .post_mlp_norm = "",
 };
 
-constexpr std::array kArchitectures{
-    Architecture{.config = {.architecture = "LlamaForCausalLM",
-                            .model_type = "llama",
-                            .qkv_bias = BiasRule::attention_bias,
-                            .o_bias = BiasRule::attention_bias,
-                            .mlp_bias = BiasRule::mlp_bias,
-                            .default_kv_heads = 0,
-                            .default_max_position = 2048,
-                            .default_eos = 2,
-                            .sliding_window = false},
-                 .names = kLlamaNames},
-    Architecture{.config = {.architecture = "Qwen2ForCausalLM",
-                            .model_type = "qwen2",
-                            .qkv_bias = BiasRule::always,
-                            .o_bias = BiasRule::never,
-                            .mlp_bias = BiasRule::never,
-                            .default_kv_heads = 32,
-                            .default_max_position = 32768,
-                            .default_eos = std::nullopt,
-                            .sliding_window = true},
-                 .names = kLlamaNames},
-};
+constexpr TensorNames kQwen3Names = [] {
+  TensorNames names = kLlamaNames;
+  names.q_norm = "model.layers.{}.self_attn.q_norm";
+  names.k_norm = "model.layers.{}.self_attn.k_norm";
+  return names;
+}();
+
+constexpr Architecture kLlama{.config = {.architecture = "LlamaForCausalLM",
+                                         .model_type = "llama",
+                                         .qkv_bias = BiasRule::attention_bias,
+                                         .o_bias = BiasRule::attention_bias,
+                                         .mlp_bias = BiasRule::mlp_bias,
+                                         .default_max_position = 2048,
+                                         .default_eos = 2},
+                              .names = kLlamaNames};
+
+constexpr Architecture kQwen2{.config = {.architecture = "Qwen2ForCausalLM",
+                                         .model_type = "qwen2",
+                                         .qkv_bias = BiasRule::always,
+                                         .default_kv_heads = 32,
+                                         .default_max_position = 32768,
+                                         .window = WindowRule::later_layers,
+                                         .default_window = 4096},
+                              .names = kLlamaNames};
+
+constexpr Architecture kQwen3{.config = {.architecture = "Qwen3ForCausalLM",
+                                         .model_type = "qwen3",
+                                         .qkv_bias = BiasRule::attention_bias,
+                                         .o_bias = BiasRule::attention_bias,
+                                         .default_kv_heads = 32,
+                                         .default_head_dim = 128,
+                                         .default_max_position = 32768,
+                                         .window = WindowRule::later_layers,
+                                         .default_window = 4096},
+                              .names = kQwen3Names};
+
+constexpr Architecture kMistral{.config = {.architecture = "MistralForCausalLM",
+                                           .model_type = "mistral",
+                                           .default_kv_heads = 8,
+                                           .default_max_position = 131072,
+                                           .default_eos = 2,
+                                           .window = WindowRule::every_layer,
+                                           .default_window = 4096},
+                                .names = kLlamaNames};
+
+constexpr Architecture kSmolLM3{
+    .config = {.architecture = "SmolLM3ForCausalLM",
+               .model_type = "smollm3",
+               .qkv_bias = BiasRule::attention_bias,
+               .o_bias = BiasRule::attention_bias,
+               .mlp_bias = BiasRule::mlp_bias,
+               .default_kv_heads = 4,
+               .default_max_position = 32768,
+               .default_eos = 128001,
+               .default_tied = true,
+               .window = WindowRule::unroped_layers,
+               .rope = {.default_theta = 2000000.0, .skips_layers = true}},
+    .names = kLlamaNames};
+
+constexpr std::array kArchitectures{kLlama, kQwen2, kQwen3, kMistral, kSmolLM3};
 
 constexpr auto kConfigRules = [] {
   std::array<io::ConfigRules, kArchitectures.size()> rules{};

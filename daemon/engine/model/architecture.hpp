@@ -1,6 +1,7 @@
 // The architectures that the engine runs, as data: one row each.
 #pragma once
 
+#include <array>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,15 +11,21 @@
 namespace gpumodel::engine::model {
 
 // Names of a checkpoint's tensors. "{}" stands for the layer's number; projections and norms are
-// named without their ".weight" or ".bias".
+// named without their ".weight" or ".bias". A norm without a name is not there.
 struct TensorNames {
   std::string_view embedding;
   std::string_view final_norm;
   std::string_view lm_head;
   std::string_view attention_norm;
-  std::string_view q, k, v, o;
+  // Of (q, k, v), or one for all three: rows of q, then k, then v.
+  std::array<std::string_view, 3> qkv;
+  std::string_view q_norm, k_norm;  // of each head's dimensions, before the rotation
+  std::string_view o;
+  std::string_view post_attention_norm;  // of what attention adds to the residual
   std::string_view mlp_norm;
-  std::string_view gate, up, down;
+  std::array<std::string_view, 2> gate_up;  // of (gate, up), or one for both
+  std::string_view down;
+  std::string_view post_mlp_norm;  // of what the feed-forward adds to the residual
 };
 
 struct Architecture {

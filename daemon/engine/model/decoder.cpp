@@ -1,9 +1,9 @@
 #include "engine/model/decoder.hpp"
 
-#include <cmath>
 #include <stdexcept>
 #include <string>
 
+#include "engine/model/convert.hpp"
 #include "engine/model/needs.hpp"
 
 namespace gpumodel::engine::model {
@@ -11,9 +11,30 @@ namespace {
 
 using device::Output;
 
-device::AttentionShape attention_shape(const io::ModelConfig& config) {
-  return {config.heads, config.kv_heads, config.head_dim,
-          1.0f / std::sqrt(static_cast<float>(config.head_dim))};
+device::AttentionShape attention_shape(const io::ModelConfig& config,
+                                       const io::LayerConfig& layer) {
+  const bool turns = layer.rope != io::LayerConfig::kNoRope;
+  return {
+      .heads = config.heads,
+      .kv_heads = config.kv_heads,
+      .head_dim = config.head_dim,
+      .rotary_dim = turns ? config.ropes.at(static_cast<std::size_t>(layer.rope)).rotary_dim() : 0,
+      .scale = config.attention_scale,
+      .softcap = config.attention_softcap,
+      .window = layer.window};
+}
+
+// As transformers multiplies: by a number of the weights' dtype.
+float rounded_to(io::DType dtype, float value) {
+  switch (dtype) {
+    case io::DType::f32:
+      return value;
+    case io::DType::f16:
+      return f16_to_float(float_to_f16(value));
+    case io::DType::bf16:
+      return bf16_to_float(float_to_bf16(value));
+  }
+  return value;
 }
 
 void require(bool holds, const char* what) {
@@ -25,6 +46,8 @@ void check_fit(const io::ModelConfig& config, const ModelWeights& weights, const
   const kv::KvLayout& layout = store.layout();
   require(weights.layers.size() == static_cast<std::size_t>(config.layers),
           "decoder: the weights have another number of layers than the configuration");
+  require(config.by_layer.size() == weights.layers.size(),
+          "decoder: the configuration does not describe every layer");
   require(weights.embedding.rows == config.vocab_size &&
               weights.embedding.columns == config.hidden_size &&
               weights.lm_head.rows == config.vocab_size &&
@@ -44,10 +67,18 @@ Decoder::Decoder(const io::ModelConfig& config, const ModelWeights& weights,
       weights_(weights),
       backend_(backend),
       store_(store),
-      shape_(attention_shape(config)) {
+      embedding_scale_(rounded_to(weights.dtype, config.embedding_scale)) {
   check_fit(config, weights, store, workspace.size());
   buffers_ = lay_out_workspace(config, workspace.data());
-  backend_.prepare(shape_);
+  float* table = buffers_.rope;
+  for (const io::RopeConfig& rope : config.ropes) {
+    rope_tables_.push_back(table);
+    table += kMaxStepRows * rope.rotary_dim();
+  }
+  for (const io::LayerConfig& layer : config.by_layer) {
+    shapes_.push_back(attention_shape(config, layer));
+    backend_.prepare(shapes_.back());
+  }
   tokens_.reserve(kMaxStepRows);
   sequences_.reserve(kMaxStepRows);
   logit_rows_.reserve(kMaxLogitRows);
@@ -95,33 +126,43 @@ void Decoder::lay_out(const StepBatch& batch) {
 float* Decoder::step(const StepBatch& batch) {
   check(batch);
   lay_out(batch);
-  backend_.embed(weights_.embedding, tokens_, buffers_.residual);
-  backend_.rope_table(config_.rope, config_.head_dim, sequences_, buffers_.rope);
+  backend_.embed(weights_.embedding, tokens_, embedding_scale_, buffers_.residual);
+  make_rope_tables();
   for (std::size_t layer = 0; layer < weights_.layers.size(); ++layer) {
-    attend(weights_.layers[layer], static_cast<std::int32_t>(layer));
+    attend(weights_.layers[layer], layer);
     feed_forward(weights_.layers[layer]);
   }
   compute_logits();
   return buffers_.logits;
 }
 
-void Decoder::attend(const LayerWeights& layer, std::int32_t index) {
+void Decoder::make_rope_tables() {
+  for (std::size_t i = 0; i < rope_tables_.size(); ++i)
+    backend_.rope_table(config_.ropes[i].frequencies, config_.ropes[i].magnitude, sequences_,
+                        rope_tables_[i]);
+}
+
+void Decoder::attend(const LayerWeights& layer, std::size_t index) {
+  const device::AttentionShape& shape = shapes_[index];
+  const auto number = static_cast<std::int32_t>(index);
   normalize(layer.attention_norm, rows());
-  backend_.linear(buffers_.normed, rows(), layer.qkv, layer.qkv_bias, Output::replace,
-                  buffers_.qkv);
-  backend_.rope_and_store(shape_, sequences_, buffers_.rope, buffers_.qkv, store_, index);
-  backend_.attention(shape_, sequences_, buffers_.qkv, store_, index, buffers_.attention);
-  backend_.linear(buffers_.attention, rows(), layer.o, layer.o_bias, Output::add,
-                  buffers_.residual);
+  project(buffers_.normed, layer.qkv, layer.qkv_bias, Output::replace, buffers_.qkv);
+  if (layer.q_norm)
+    backend_.norm_heads(shape, norm(layer.q_norm), norm(layer.k_norm), rows(), buffers_.qkv);
+  const std::int32_t rope = config_.by_layer[index].rope;
+  const float* table =
+      shape.rotary_dim == 0 ? nullptr : rope_tables_[static_cast<std::size_t>(rope)];
+  backend_.rope_and_store(shape, sequences_, table, buffers_.qkv, store_, number);
+  backend_.attention(shape, sequences_, buffers_.qkv, store_, number, buffers_.attention);
+  contribute(buffers_.attention, layer.o, layer.o_bias, layer.post_attention_norm);
 }
 
 void Decoder::feed_forward(const LayerWeights& layer) {
   normalize(layer.mlp_norm, rows());
-  backend_.linear(buffers_.normed, rows(), layer.gate_up, layer.gate_up_bias, Output::replace,
-                  buffers_.gate_up);
-  backend_.silu_multiply(buffers_.gate_up, rows(), config_.intermediate_size, buffers_.activation);
-  backend_.linear(buffers_.activation, rows(), layer.down, layer.down_bias, Output::add,
-                  buffers_.residual);
+  project(buffers_.normed, layer.gate_up, layer.gate_up_bias, Output::replace, buffers_.gate_up);
+  backend_.gate(config_.activation, buffers_.gate_up, rows(), config_.intermediate_size,
+                buffers_.activation);
+  contribute(buffers_.activation, layer.down, layer.down_bias, layer.post_mlp_norm);
 }
 
 void Decoder::compute_logits() {
@@ -131,11 +172,26 @@ void Decoder::compute_logits() {
   normalize(weights_.final_norm, count);
   backend_.linear(buffers_.normed, count, weights_.lm_head, nullptr, Output::replace,
                   buffers_.logits);
+  if (config_.logit_softcap > 0.0f)
+    backend_.softcap(buffers_.logits, count * config_.vocab_size, config_.logit_softcap);
 }
 
 void Decoder::normalize(const float* weight, std::int64_t count) {
-  backend_.rms_norm(buffers_.residual, weight, config_.rms_norm_eps, count, config_.hidden_size,
+  backend_.rms_norm(buffers_.residual, norm(weight), count, config_.hidden_size, Output::replace,
                     buffers_.normed);
+}
+
+void Decoder::project(const float* x, const MatrixView& w, const float* bias, Output output,
+                      float* out) {
+  backend_.linear(x, rows(), w, bias, output, out);
+}
+
+void Decoder::contribute(const float* x, const MatrixView& w, const float* bias,
+                         const float* norm_weight) {
+  if (norm_weight == nullptr) return project(x, w, bias, Output::add, buffers_.residual);
+  project(x, w, bias, Output::replace, buffers_.normed);
+  backend_.rms_norm(buffers_.normed, norm(norm_weight), rows(), config_.hidden_size, Output::add,
+                    buffers_.residual);
 }
 
 }  // namespace gpumodel::engine::model

@@ -50,18 +50,29 @@ class Decoder {
  private:
   void check(const StepBatch& batch) const;
   void lay_out(const StepBatch& batch);
-  void attend(const LayerWeights& layer, std::int32_t index);
+  void make_rope_tables();
+  void attend(const LayerWeights& layer, std::size_t index);
   void feed_forward(const LayerWeights& layer);
   void compute_logits();
   void normalize(const float* weight, std::int64_t count);
+  // out = or += x w^T + bias, of the step's rows: every projection of the layers.
+  void project(const float* x, const MatrixView& w, const float* bias, device::Output output,
+               float* out);
+  // Adds x w^T + bias to the residual, normalised by `norm` where there is one. Uses `normed`.
+  void contribute(const float* x, const MatrixView& w, const float* bias, const float* norm);
+  device::Norm norm(const float* weight) const {
+    return {weight, config_.rms_norm_eps, config_.norm_offset};
+  }
   std::int64_t rows() const { return static_cast<std::int64_t>(tokens_.size()); }
 
   const io::ModelConfig& config_;
   const ModelWeights& weights_;
   device::Backend& backend_;
   kv::KvStore store_;
-  device::AttentionShape shape_;
+  std::vector<device::AttentionShape> shapes_;  // by layer
+  float embedding_scale_;
   Workspace buffers_{};
+  std::vector<float*> rope_tables_;  // of config_.ropes
 
   // Of the step that runs; kept for their memory.
   std::vector<std::int32_t> tokens_;

@@ -1,6 +1,9 @@
 #include "engine/model/layout.hpp"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
+#include <span>
 #include <stdexcept>
 #include <tuple>
 
@@ -119,24 +122,44 @@ LayerSlots lay_out_layer(Builder& builder, const io::ModelConfig& config, const 
   const std::int64_t inner = config.intermediate_size;
   const std::int64_t q_rows = std::int64_t{config.heads} * config.head_dim;
   const std::int64_t kv_rows = std::int64_t{config.kv_heads} * config.head_dim;
-  const auto qkv = [&](const char* suffix) {
-    return std::vector<Part>{part(names.q, suffix, q_rows), part(names.k, suffix, kv_rows),
-                             part(names.v, suffix, kv_rows)};
+  // Each on its own, or all under the first name.
+  const auto parts = [&](std::span<const std::string_view> patterns,
+                         std::span<const std::int64_t> rows, const char* suffix) {
+    if (patterns[1].empty()) {
+      return std::vector{
+          part(patterns[0], suffix, std::accumulate(rows.begin(), rows.end(), std::int64_t{0}))};
+    }
+    std::vector<Part> each;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      each.push_back(part(patterns[i], suffix, rows[i]));
+    return each;
   };
-  const auto gate_up = [&](const char* suffix) {
-    return std::vector<Part>{part(names.gate, suffix, inner), part(names.up, suffix, inner)};
+  const std::array qkv_rows{q_rows, kv_rows, kv_rows};
+  const std::array gate_up_rows{inner, inner};
+  const auto vector = [&](std::string_view pattern, const char* suffix, std::int64_t rows) {
+    return builder.vector({part(pattern, suffix, rows)});
+  };
+  const auto norm = [&](std::string_view pattern, std::int64_t rows) -> std::optional<Slot> {
+    if (pattern.empty()) return std::nullopt;
+    return vector(pattern, kWeight, rows);
   };
   LayerSlots slots;
-  slots.attention_norm = builder.vector({part(names.attention_norm, kWeight, hidden)});
-  slots.qkv = builder.matrix(qkv(kWeight), hidden);
-  if (config.qkv_bias) slots.qkv_bias = builder.vector(qkv(kBias));
+  slots.attention_norm = vector(names.attention_norm, kWeight, hidden);
+  slots.qkv = builder.matrix(parts(names.qkv, qkv_rows, kWeight), hidden);
+  if (config.qkv_bias) slots.qkv_bias = builder.vector(parts(names.qkv, qkv_rows, kBias));
+  slots.q_norm = norm(names.q_norm, config.head_dim);
+  slots.k_norm = norm(names.k_norm, config.head_dim);
   slots.o = builder.matrix({part(names.o, kWeight, hidden)}, q_rows);
-  if (config.o_bias) slots.o_bias = builder.vector({part(names.o, kBias, hidden)});
-  slots.mlp_norm = builder.vector({part(names.mlp_norm, kWeight, hidden)});
-  slots.gate_up = builder.matrix(gate_up(kWeight), hidden);
-  if (config.mlp_bias) slots.gate_up_bias = builder.vector(gate_up(kBias));
+  if (config.o_bias) slots.o_bias = vector(names.o, kBias, hidden);
+  slots.post_attention_norm = norm(names.post_attention_norm, hidden);
+  slots.mlp_norm = vector(names.mlp_norm, kWeight, hidden);
+  slots.gate_up = builder.matrix(parts(names.gate_up, gate_up_rows, kWeight), hidden);
+  if (config.mlp_bias) {
+    slots.gate_up_bias = builder.vector(parts(names.gate_up, gate_up_rows, kBias));
+  }
   slots.down = builder.matrix({part(names.down, kWeight, hidden)}, inner);
-  if (config.mlp_bias) slots.down_bias = builder.vector({part(names.down, kBias, hidden)});
+  if (config.mlp_bias) slots.down_bias = vector(names.down, kBias, hidden);
+  slots.post_mlp_norm = norm(names.post_mlp_norm, hidden);
   return slots;
 }
 
@@ -210,16 +233,21 @@ ModelWeights make_views(const Layout& layout, const std::byte* arena) {
   weights.final_norm = vector(layout.final_norm);
   weights.lm_head = layout.lm_head ? matrix(*layout.lm_head) : weights.embedding;
   for (const LayerSlots& slots : layout.layers) {
-    weights.layers.push_back(LayerWeights{.attention_norm = vector(slots.attention_norm),
-                                          .qkv = matrix(slots.qkv),
-                                          .qkv_bias = optional(slots.qkv_bias),
-                                          .o = matrix(slots.o),
-                                          .o_bias = optional(slots.o_bias),
-                                          .mlp_norm = vector(slots.mlp_norm),
-                                          .gate_up = matrix(slots.gate_up),
-                                          .gate_up_bias = optional(slots.gate_up_bias),
-                                          .down = matrix(slots.down),
-                                          .down_bias = optional(slots.down_bias)});
+    weights.layers.push_back(
+        LayerWeights{.attention_norm = vector(slots.attention_norm),
+                     .qkv = matrix(slots.qkv),
+                     .qkv_bias = optional(slots.qkv_bias),
+                     .q_norm = optional(slots.q_norm),
+                     .k_norm = optional(slots.k_norm),
+                     .o = matrix(slots.o),
+                     .o_bias = optional(slots.o_bias),
+                     .post_attention_norm = optional(slots.post_attention_norm),
+                     .mlp_norm = vector(slots.mlp_norm),
+                     .gate_up = matrix(slots.gate_up),
+                     .gate_up_bias = optional(slots.gate_up_bias),
+                     .down = matrix(slots.down),
+                     .down_bias = optional(slots.down_bias),
+                     .post_mlp_norm = optional(slots.post_mlp_norm)});
   }
   return weights;
 }

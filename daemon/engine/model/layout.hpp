@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct Slot {
 struct LayerSlots {
   Slot attention_norm, qkv, o, mlp_norm, gate_up, down;
   std::optional<Slot> qkv_bias, o_bias, gate_up_bias, down_bias;
+  std::optional<Slot> q_norm, k_norm, post_attention_norm, post_mlp_norm;
 };
 
 struct Layout {

@@ -20,12 +20,9 @@ constexpr std::uint64_t float_buffer_bytes(std::int64_t rows, std::int64_t colum
 std::uint64_t workspace_bytes(const io::ModelConfig& config) {
   const std::int64_t head_dim = config.head_dim;
   const std::array<std::int64_t, 7> columns{
-      config.hidden_size,
-      config.hidden_size,
-      head_dim,
-      (config.heads + 2 * std::int64_t{config.kv_heads}) * head_dim,
-      config.heads * head_dim,
-      2 * std::int64_t{config.intermediate_size},
+      config.hidden_size,       config.hidden_size,
+      config.rope_columns(),    (config.heads + 2 * std::int64_t{config.kv_heads}) * head_dim,
+      config.heads * head_dim,  2 * std::int64_t{config.intermediate_size},
       config.intermediate_size,
   };
   std::uint64_t bytes = float_buffer_bytes(kMaxLogitRows, config.vocab_size);

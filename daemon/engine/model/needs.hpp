@@ -22,9 +22,9 @@ constexpr std::int64_t kv_element_bytes(io::DType weights) {
 
 // The decoder's buffers, all of one lifetime, in bytes; the decoder lays out exactly these, in this
 // order (workspace.hpp). Activations are float whatever the dtype:
-//   float[kMaxStepRows]  residual (hidden), normed input (hidden), rope table (head_dim),
-//                        qkv (heads + 2*kv_heads) * head_dim, attention output heads * head_dim,
-//                        gate_up 2 * intermediate, activated intermediate
+//   float[kMaxStepRows]  residual (hidden), normed input (hidden), rope tables
+//                        (rope_columns), qkv (heads + 2*kv_heads) * head_dim, attention output
+//                        heads * head_dim, gate_up 2 * intermediate, activated intermediate
 //   float[kMaxLogitRows] logits (vocab)
 // each rounded up to 64 bytes, the sum to a page.
 std::uint64_t workspace_bytes(const io::ModelConfig& config);

@@ -15,13 +15,17 @@ struct LayerWeights {
   const float* attention_norm = nullptr;  // (hidden)
   MatrixView qkv;                         // (heads*head_dim + 2*kv_heads*head_dim, hidden): q, k, v
   const float* qkv_bias = nullptr;        // (qkv.rows) or none
+  const float* q_norm = nullptr;          // (head_dim) or none, of every query head
+  const float* k_norm = nullptr;          // (head_dim) or none, of every key head
   MatrixView o;                           // (hidden, heads*head_dim)
   const float* o_bias = nullptr;          // (hidden) or none
-  const float* mlp_norm = nullptr;        // (hidden)
-  MatrixView gate_up;                     // (2*intermediate, hidden): gate, up
-  const float* gate_up_bias = nullptr;    // (2*intermediate) or none
-  MatrixView down;                        // (hidden, intermediate)
-  const float* down_bias = nullptr;       // (hidden) or none
+  const float* post_attention_norm = nullptr;  // (hidden) or none, of what attention adds
+  const float* mlp_norm = nullptr;             // (hidden)
+  MatrixView gate_up;                          // (2*intermediate, hidden): gate, up
+  const float* gate_up_bias = nullptr;         // (2*intermediate) or none
+  MatrixView down;                             // (hidden, intermediate)
+  const float* down_bias = nullptr;            // (hidden) or none
+  const float* post_mlp_norm = nullptr;        // (hidden) or none, of what the feed-forward adds
 };
 
 // Norms and biases are kept as float whatever the dtype: they are small, and read by every kernel.

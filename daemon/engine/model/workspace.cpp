@@ -16,7 +16,7 @@ Workspace lay_out_workspace(const io::ModelConfig& config, std::byte* base) {
   Workspace buffers{};
   buffers.residual = take(kMaxStepRows, config.hidden_size);
   buffers.normed = take(kMaxStepRows, config.hidden_size);
-  buffers.rope = take(kMaxStepRows, head_dim);
+  buffers.rope = take(kMaxStepRows, config.rope_columns());
   buffers.qkv = take(kMaxStepRows, (config.heads + 2 * std::int64_t{config.kv_heads}) * head_dim);
   buffers.attention = take(kMaxStepRows, config.heads * head_dim);
   buffers.gate_up = take(kMaxStepRows, 2 * std::int64_t{config.intermediate_size});

@@ -12,7 +12,7 @@ namespace gpumodel::engine::model {
 struct Workspace {
   float* residual;    // (rows, hidden)
   float* normed;      // (rows, hidden)
-  float* rope;        // (rows, head_dim)
+  float* rope;        // of each rope in turn (rows, its rotary_dim)
   float* qkv;         // (rows, (heads + 2*kv_heads) * head_dim)
   float* attention;   // (rows, heads * head_dim)
   float* gate_up;     // (rows, 2 * intermediate)

@@ -49,18 +49,33 @@ class AtenBackend final : public Backend {
 
   void prepare(const AttentionShape&) override {}
 
-  void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float* out) override {
+  void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float scale,
+             float* out) override {
     const auto count = static_cast<std::int64_t>(tokens.size());
     const at::Tensor ids = at::from_blob(const_cast<std::int32_t*>(tokens.data()), {count},
                                          at::TensorOptions().dtype(at::kInt));
-    view(out, {count, table.columns}).copy_(view(table).index_select(0, ids));
+    const at::Tensor rows = view(out, {count, table.columns});
+    rows.copy_(view(table).index_select(0, ids));
+    if (scale != 1.0f) rows.mul_(scale);
   }
 
-  void rms_norm(const float* x, const float* weight, float eps, std::int64_t rows,
-                std::int64_t columns, float* out) override {
-    const at::Tensor input = view(x, {rows, columns});
-    const at::Tensor scale = (input.pow(2).mean(-1, /*keepdim=*/true) + eps).rsqrt();
-    view(out, {rows, columns}).copy_(input * scale * view(weight, {columns}));
+  void rms_norm(const float* x, const Norm& norm, std::int64_t rows, std::int64_t columns,
+                Output output, float* out) override {
+    const at::Tensor normed = normalized(view(x, {rows, columns}), norm);
+    const at::Tensor all = view(out, {rows, columns});
+    if (output == Output::add)
+      all.add_(normed);
+    else
+      all.copy_(normed);
+  }
+
+  void norm_heads(const AttentionShape& shape, const Norm& q, const Norm& k, std::int64_t rows,
+                  float* qkv) override {
+    const at::Tensor heads = view(qkv, {rows, shape.heads + 2 * shape.kv_heads, shape.head_dim});
+    const at::Tensor queries = heads.narrow(1, 0, shape.heads);
+    const at::Tensor keys = heads.narrow(1, shape.heads, shape.kv_heads);
+    queries.copy_(normalized(queries, q));
+    keys.copy_(normalized(keys, k));
   }
 
   void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
@@ -80,36 +95,27 @@ class AtenBackend final : public Backend {
     }
   }
 
-  void rope_table(const io::RopeConfig& rope, std::int32_t head_dim,
+  void rope_table(std::span<const float> frequencies, float magnitude,
                   std::span<const SequenceRows> sequences, float* table) override {
-    const at::Tensor exponents = at::arange(0, head_dim, 2, at::kLong).to(at::kFloat) / head_dim;
-    const at::Tensor frequencies = at::pow(at::Scalar(rope.theta), exponents).reciprocal();
+    const auto half = static_cast<std::int64_t>(frequencies.size());
     for (const SequenceRows& sequence : sequences) {
       const at::Tensor positions =
           at::arange(sequence.position, sequence.position + sequence.rows, at::kLong)
               .to(at::kFloat);
-      const at::Tensor angles = at::outer(positions, frequencies);
-      view(table + sequence.first_row * head_dim, {sequence.rows, head_dim})
-          .copy_(at::cat({angles.cos(), angles.sin()}, 1));
+      const at::Tensor angles = at::outer(positions, view(frequencies.data(), {half}));
+      view(table + sequence.first_row * 2 * half, {sequence.rows, 2 * half})
+          .copy_(at::cat({angles.cos(), angles.sin()}, 1) * magnitude);
     }
   }
 
   void rope_and_store(const AttentionShape& shape, std::span<const SequenceRows> sequences,
                       const float* table, float* qkv, const kv::KvStore& store,
                       std::int32_t layer) override {
-    const std::int64_t half = shape.head_dim / 2;
     for (const SequenceRows& sequence : sequences) {
       const at::Tensor rows =
           view(qkv + sequence.first_row * shape.qkv_columns(),
                {sequence.rows, shape.heads + 2 * shape.kv_heads, shape.head_dim});
-      const at::Tensor turns =
-          view(table + sequence.first_row * shape.head_dim, {sequence.rows, 1, shape.head_dim});
-      const at::Tensor cosine = turns.narrow(2, 0, half);
-      const at::Tensor sine = turns.narrow(2, half, half);
-      const at::Tensor turned = rows.narrow(1, 0, shape.heads + shape.kv_heads);
-      const at::Tensor a = turned.narrow(2, 0, half);
-      const at::Tensor b = turned.narrow(2, half, half);
-      turned.copy_(at::cat({a * cosine - b * sine, b * cosine + a * sine}, 2));
+      if (table) rotate(shape, sequence, table, rows);
       for (std::int64_t row = 0; row < sequence.rows; ++row) {
         const std::int64_t position = sequence.position + row;
         const kv::PageId page =
@@ -132,8 +138,7 @@ class AtenBackend final : public Backend {
       const std::int64_t context = sequence.position + sequence.rows;
       const at::Tensor keys = gather(sequence, context, store, layer, /*values=*/false);
       const at::Tensor values = gather(sequence, context, store, layer, /*values=*/true);
-      const at::Tensor hidden =
-          at::ones({sequence.rows, context}, at::kBool).triu(std::int64_t{sequence.position} + 1);
+      const at::Tensor hidden = hidden_tokens(shape, sequence, context);
       const at::Tensor queries =
           view(qkv + sequence.first_row * shape.qkv_columns(),
                {sequence.rows, shape.heads + 2 * shape.kv_heads, shape.head_dim});
@@ -141,18 +146,25 @@ class AtenBackend final : public Backend {
                                      {sequence.rows, shape.heads, shape.head_dim});
       for (std::int64_t head = 0; head < shape.heads; ++head) {
         const std::int64_t kv_head = head / (shape.heads / shape.kv_heads);
-        const at::Tensor scores = queries.select(1, head).matmul(keys[kv_head].t()) * shape.scale;
+        at::Tensor scores = queries.select(1, head).matmul(keys[kv_head].t()) * shape.scale;
+        if (shape.softcap > 0.0f) scores = (scores / shape.softcap).tanh() * shape.softcap;
         const at::Tensor weights = scores.masked_fill(hidden, -INFINITY).softmax(-1);
         result.select(1, head).copy_(weights.matmul(values[kv_head]));
       }
     }
   }
 
-  void silu_multiply(const float* gate_up, std::int64_t rows, std::int64_t columns,
-                     float* out) override {
+  void gate(io::Activation activation, const float* gate_up, std::int64_t rows,
+            std::int64_t columns, float* out) override {
     const at::Tensor both = view(gate_up, {rows, 2 * columns});
-    view(out, {rows, columns})
-        .copy_(at::silu(both.narrow(1, 0, columns)) * both.narrow(1, columns, columns));
+    const at::Tensor gates = both.narrow(1, 0, columns);
+    const at::Tensor open =
+        activation == io::Activation::silu ? at::silu(gates) : at::gelu(gates, "tanh");
+    view(out, {rows, columns}).copy_(open * both.narrow(1, columns, columns));
+  }
+
+  void softcap(float* x, std::int64_t count, float cap) override {
+    view(x, {count}).div_(cap).tanh_().mul_(cap);
   }
 
   void gather_rows(const float* x, std::span<const std::int64_t> indices, std::int64_t columns,
@@ -167,6 +179,35 @@ class AtenBackend final : public Backend {
   }
 
  private:
+  // By the last dimension.
+  static at::Tensor normalized(const at::Tensor& x, const Norm& norm) {
+    const at::Tensor scale = (x.pow(2).mean(-1, /*keepdim=*/true) + norm.eps).rsqrt();
+    return x * scale * (view(norm.weight, {x.size(-1)}) + norm.offset);
+  }
+
+  // rows: (rows, heads + 2 * kv_heads, head_dim), turned in place.
+  static void rotate(const AttentionShape& shape, const SequenceRows& sequence, const float* table,
+                     const at::Tensor& rows) {
+    const std::int64_t dim = shape.rotary_dim;
+    const std::int64_t half = dim / 2;
+    const at::Tensor turns = view(table + sequence.first_row * dim, {sequence.rows, 1, dim});
+    const at::Tensor cosine = turns.narrow(2, 0, half);
+    const at::Tensor sine = turns.narrow(2, half, half);
+    const at::Tensor turned = rows.narrow(1, 0, shape.heads + shape.kv_heads).narrow(2, 0, dim);
+    const at::Tensor a = turned.narrow(2, 0, half);
+    const at::Tensor b = turned.narrow(2, half, half);
+    turned.copy_(at::cat({a * cosine - b * sine, b * cosine + a * sine}, 2));
+  }
+
+  // (rows, context): true where the token lies behind the row's own, or before its window.
+  static at::Tensor hidden_tokens(const AttentionShape& shape, const SequenceRows& sequence,
+                                  std::int64_t context) {
+    const at::Tensor all = at::ones({sequence.rows, context}, at::kBool);
+    const at::Tensor behind = all.triu(std::int64_t{sequence.position} + 1);
+    if (shape.window == 0) return behind;
+    return behind.logical_or(all.tril(std::int64_t{sequence.position} - shape.window));
+  }
+
   // (kv_heads, context, head_dim) in float, out of the sequence's pages.
   static at::Tensor gather(const SequenceRows& sequence, std::int64_t context,
                            const kv::KvStore& store, std::int32_t layer, bool values) {

@@ -30,19 +30,33 @@ class CpuBackend final : public Backend {
     grow_scratch(kernels_.attention_scratch_floats(shape.head_dim));
   }
 
-  void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float* out) override {
+  void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float scale,
+             float* out) override {
     const auto row_bytes = table.columns * static_cast<std::int64_t>(io::dtype_bytes(table.dtype));
     for_rows(static_cast<std::int64_t>(tokens.size()), table.columns, [&](std::int64_t row) {
       const auto* from = static_cast<const std::byte*>(table.data) +
                          tokens[static_cast<std::size_t>(row)] * row_bytes;
       kernels_.unpack(from, table.dtype, table.columns, out + row * table.columns);
+      if (scale != 1.0f) kernels_.multiply(out + row * table.columns, table.columns, scale);
     });
   }
 
-  void rms_norm(const float* x, const float* weight, float eps, std::int64_t rows,
-                std::int64_t columns, float* out) override {
+  void rms_norm(const float* x, const Norm& norm, std::int64_t rows, std::int64_t columns,
+                Output output, float* out) override {
     for_rows(rows, columns, [&](std::int64_t row) {
-      kernels_.rms_norm(x + row * columns, weight, eps, columns, out + row * columns);
+      kernels_.rms_norm(x + row * columns, norm, columns, output, out + row * columns);
+    });
+  }
+
+  void norm_heads(const AttentionShape& shape, const Norm& q, const Norm& k, std::int64_t rows,
+                  float* qkv) override {
+    const std::int64_t dim = shape.head_dim;
+    const std::int64_t heads = shape.heads + shape.kv_heads;
+    for_rows(rows, heads * dim, [&](std::int64_t row) {
+      float* first = qkv + row * shape.qkv_columns();
+      for (std::int64_t head = 0; head < heads; ++head)
+        kernels_.rms_norm(first + head * dim, head < shape.heads ? q : k, dim, Output::replace,
+                          first + head * dim);
     });
   }
 
@@ -62,18 +76,17 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void rope_table(const io::RopeConfig& rope, std::int32_t head_dim,
+  void rope_table(std::span<const float> frequencies, float magnitude,
                   std::span<const SequenceRows> sequences, float* table) override {
-    const std::int64_t half = head_dim / 2;
+    const auto half = static_cast<std::int64_t>(frequencies.size());
     for (const SequenceRows& sequence : sequences) {
-      float* first = table + sequence.first_row * head_dim;
-      for (std::int64_t i = 0; i < half; ++i) {
-        const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
-        const float frequency = 1.0f / std::pow(static_cast<float>(rope.theta), exponent);
-        for (std::int64_t row = 0; row < sequence.rows; ++row) {
-          const float angle = static_cast<float>(sequence.position + row) * frequency;
-          first[row * head_dim + i] = std::cos(angle);
-          first[row * head_dim + half + i] = std::sin(angle);
+      float* to = table + sequence.first_row * 2 * half;
+      for (std::int64_t row = 0; row < sequence.rows; ++row, to += 2 * half) {
+        const auto position = static_cast<float>(sequence.position + row);
+        for (std::int64_t i = 0; i < half; ++i) {
+          const float angle = position * frequencies[static_cast<std::size_t>(i)];
+          to[i] = std::cos(angle) * magnitude;
+          to[half + i] = std::sin(angle) * magnitude;
         }
       }
     }
@@ -86,8 +99,8 @@ class CpuBackend final : public Backend {
       for_rows(sequence.rows, shape.qkv_columns(), [&](std::int64_t row) {
         const std::int64_t index = sequence.first_row + row;
         float* heads = qkv + index * shape.qkv_columns();
-        for (std::int64_t head = 0; head < shape.heads + shape.kv_heads; ++head)
-          kernels_.rotate(table + index * shape.head_dim, shape.head_dim,
+        for (std::int64_t head = 0; table && head < shape.heads + shape.kv_heads; ++head)
+          kernels_.rotate(table + index * shape.rotary_dim, shape.rotary_dim,
                           heads + head * shape.head_dim);
         store_row(shape, sequence, row, heads + shape.query_columns(), store, layer);
       });
@@ -111,10 +124,17 @@ class CpuBackend final : public Backend {
     }
   }
 
-  void silu_multiply(const float* gate_up, std::int64_t rows, std::int64_t columns,
-                     float* out) override {
+  void gate(io::Activation activation, const float* gate_up, std::int64_t rows,
+            std::int64_t columns, float* out) override {
     for_rows(rows, 4 * columns, [&](std::int64_t row) {
-      kernels_.silu_multiply(gate_up + row * 2 * columns, columns, out + row * columns);
+      kernels_.gate(activation, gate_up + row * 2 * columns, columns, out + row * columns);
+    });
+  }
+
+  void softcap(float* x, std::int64_t count, float cap) override {
+    constexpr std::int64_t kStep = kTaskElements / 4;  // an exponential each
+    team_.run((count + kStep - 1) / kStep, [&](std::int64_t task, int) {
+      kernels_.softcap(x + task * kStep, std::min(kStep, count - task * kStep), cap);
     });
   }
 

@@ -46,10 +46,13 @@ struct Kernels {
 
   void (*attention)(const AttentionArgs& args, float* scratch);
 
-  void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t columns,
-                   float* out);                                                   // a row
-  void (*silu_multiply)(const float* gate_up, std::int64_t columns, float* out);  // a row
-  void (*rotate)(const float* table, std::int64_t head_dim, float* head);         // in place
+  // The rest works on one row, one head or one run of elements.
+  void (*rms_norm)(const float* x, const Norm& norm, std::int64_t columns, Output output,
+                   float* out);
+  void (*gate)(io::Activation activation, const float* gate_up, std::int64_t columns, float* out);
+  void (*softcap)(float* x, std::int64_t count, float cap);                  // in place
+  void (*multiply)(float* x, std::int64_t count, float factor);              // in place
+  void (*rotate)(const float* table, std::int64_t rotary_dim, float* head);  // in place
   void (*unpack)(const void* from, io::DType dtype, std::int64_t count, float* to);
   void (*pack)(const float* from, std::int64_t count, io::DType dtype,
                void* to);  // round to nearest even

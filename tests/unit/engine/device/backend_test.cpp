@@ -112,8 +112,11 @@ BOOST_AUTO_TEST_CASE(embed_takes_rows_of_the_table) {
           expected.push_back(double{table.get(token * columns + i)});
       for (const auto& candidate : all) {
         std::vector<float> out(expected.size());
-        candidate->embed({table.bytes.data(), 11, columns, dtype}, tokens, out.data());
+        candidate->embed({table.bytes.data(), 11, columns, dtype}, tokens, 1.0f, out.data());
         check_close(candidate->name(), out, expected, 0);
+        candidate->embed({table.bytes.data(), 11, columns, dtype}, tokens, -2.0f, out.data());
+        for (float& value : out) value /= -2.0f;
+        check_close(std::string(candidate->name()) + " scaled", out, expected, 0);
       }
     }
 }
@@ -123,43 +126,92 @@ BOOST_AUTO_TEST_CASE(rms_norm_divides_by_the_root_of_the_mean_square) {
   for (const std::int64_t columns : {1, 5, 8, 60, 96, 576})
     for (const std::int64_t rows : {1, 3, 70}) {
       const std::vector<float> x = random.values(rows * columns), weight = random.values(columns);
-      std::vector<double> expected;
-      for (std::int64_t row = 0; row < rows; ++row) {
-        double sum = 0;
-        const float* from = x.data() + row * columns;
-        for (std::int64_t i = 0; i < columns; ++i) sum += double{from[i]} * double{from[i]};
-        for (std::int64_t i = 0; i < columns; ++i)
-          expected.push_back(double{from[i]} /
-                             std::sqrt(sum / static_cast<double>(columns) + 1e-5) *
-                             double{weight[static_cast<std::size_t>(i)]});
-      }
-      for (const auto& candidate : all) {
-        std::vector<float> out(x.size()), in_place = x;
-        candidate->rms_norm(x.data(), weight.data(), 1e-5f, rows, columns, out.data());
-        check_close(candidate->name(), out, expected, 2e-6);
-        candidate->rms_norm(in_place.data(), weight.data(), 1e-5f, rows, columns, in_place.data());
-        BOOST_TEST(in_place == out);
+      const std::vector<float> old = random.values(rows * columns);
+      for (const float offset : {0.0f, 1.0f}) {
+        const device::Norm norm{weight.data(), 1e-5f, offset};
+        std::vector<double> expected, added;
+        for (std::int64_t row = 0; row < rows; ++row) {
+          const auto normed = reference_norm(norm, x.data() + row * columns, columns);
+          expected.insert(expected.end(), normed.begin(), normed.end());
+        }
+        for (std::size_t i = 0; i < old.size(); ++i) added.push_back(expected[i] + double{old[i]});
+        for (const auto& candidate : all) {
+          std::vector<float> out(x.size()), in_place = x, sum = old;
+          candidate->rms_norm(x.data(), norm, rows, columns, Output::replace, out.data());
+          check_close(candidate->name(), out, expected, 2e-6);
+          candidate->rms_norm(in_place.data(), norm, rows, columns, Output::replace,
+                              in_place.data());
+          BOOST_TEST(in_place == out);
+          candidate->rms_norm(x.data(), norm, rows, columns, Output::add, sum.data());
+          check_close(std::string(candidate->name()) + " added", sum, added, 2e-6);
+        }
       }
     }
 }
 
-BOOST_AUTO_TEST_CASE(silu_multiply_gates) {
-  Random random(4);
-  for (const std::int64_t columns : {1, 8, 13, 100, 1536})
-    for (const std::int64_t rows : {1, 2, 40}) {
-      std::vector<float> gate_up = random.values(rows * 2 * columns);
-      for (std::size_t i = 0; i < gate_up.size(); i += 3)
-        gate_up[i] *= 40;  // where exp saturates, too
+BOOST_AUTO_TEST_CASE(norm_heads_leaves_the_values_alone) {
+  Random random(8);
+  for (const std::int32_t dim : {2, 20, 64}) {
+    const device::AttentionShape shape{.heads = 6, .kv_heads = 2, .head_dim = dim};
+    const std::vector<float> q = random.values(dim), k = random.values(dim);
+    const device::Norm norms[] = {{q.data(), 1e-6f, 0.0f}, {k.data(), 1e-6f, 1.0f}};
+    for (const std::int64_t rows : {1, 9}) {
+      const std::vector<float> qkv = random.values(rows * shape.qkv_columns());
       std::vector<double> expected;
-      for (std::int64_t row = 0; row < rows; ++row)
-        for (std::int64_t i = 0; i < columns; ++i) {
-          const double gate = gate_up[static_cast<std::size_t>(row * 2 * columns + i)];
-          const double up = gate_up[static_cast<std::size_t>(row * 2 * columns + columns + i)];
-          expected.push_back(gate / (1 + std::exp(-gate)) * up);
-        }
+      for (std::int64_t head = 0; head < rows * 10; ++head) {
+        const float* from = qkv.data() + head * dim;
+        const auto normed = head % 10 < 8 ? reference_norm(norms[head % 10 < 6 ? 0 : 1], from, dim)
+                                          : std::vector<double>(from, from + dim);
+        expected.insert(expected.end(), normed.begin(), normed.end());
+      }
       for (const auto& candidate : all) {
-        std::vector<float> out(count_of(rows, columns));
-        candidate->silu_multiply(gate_up.data(), rows, columns, out.data());
+        std::vector<float> out = qkv;
+        candidate->norm_heads(shape, norms[0], norms[1], rows, out.data());
+        check_close(candidate->name(), out, expected, 2e-6);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(gate_multiplies_by_the_activation) {
+  Random random(4);
+  const auto activate = [](io::Activation activation, double x) {
+    if (activation == io::Activation::silu) return x / (1 + std::exp(-x));
+    return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+  };
+  for (const io::Activation activation : {io::Activation::silu, io::Activation::gelu_tanh})
+    for (const std::int64_t columns : {1, 8, 13, 100, 1536})
+      for (const std::int64_t rows : {1, 2, 40}) {
+        std::vector<float> gate_up = random.values(rows * 2 * columns);
+        for (std::size_t i = 0; i < gate_up.size(); i += 3)
+          gate_up[i] *= 40;  // where exp saturates, too
+        std::vector<double> expected;
+        for (std::int64_t row = 0; row < rows; ++row)
+          for (std::int64_t i = 0; i < columns; ++i) {
+            const double gate = gate_up[static_cast<std::size_t>(row * 2 * columns + i)];
+            const double up = gate_up[static_cast<std::size_t>(row * 2 * columns + columns + i)];
+            expected.push_back(activate(activation, gate) * up);
+          }
+        for (const auto& candidate : all) {
+          std::vector<float> out(count_of(rows, columns));
+          candidate->gate(activation, gate_up.data(), rows, columns, out.data());
+          check_close(candidate->name(), out, expected, 1e-6);
+        }
+      }
+}
+
+BOOST_AUTO_TEST_CASE(softcap_bends_towards_the_cap) {
+  Random random(7);
+  for (const std::int64_t count : {1, 8, 11, 40000})
+    for (const float cap : {0.5f, 30.0f}) {
+      std::vector<float> x = random.values(count);
+      for (std::size_t i = 0; i < x.size(); i += 4) x[i] *= 1000;
+      std::vector<double> expected;
+      for (const float value : x)
+        expected.push_back(double{cap} * std::tanh(double{value} / double{cap}));
+      for (const auto& candidate : all) {
+        std::vector<float> out = x;
+        candidate->softcap(out.data(), count, cap);
         check_close(candidate->name(), out, expected, 1e-6);
       }
     }
@@ -181,7 +233,11 @@ BOOST_AUTO_TEST_CASE(gather_rows_works_in_place) {
 }
 
 BOOST_AUTO_TEST_CASE(rope_table_holds_cosines_then_sines) {
+  constexpr float kMagnitude = 1.25f;
   for (const std::int32_t head_dim : {2, 20, 64, 128}) {
+    std::vector<float> frequencies;
+    for (std::int32_t i = 0; i < head_dim / 2; ++i)
+      frequencies.push_back(static_cast<float>(std::pow(500000.0, -2.0 * i / head_dim)));
     const device::SequenceRows sequences[] = {{0, 3, 0, {}}, {3, 2, 500, {}}};
     std::vector<double> expected;
     for (const auto& sequence : sequences)
@@ -190,24 +246,27 @@ BOOST_AUTO_TEST_CASE(rope_table_holds_cosines_then_sines) {
           for (std::int32_t i = 0; i < head_dim / 2; ++i) {
             const double angle =
                 (sequence.position + row) * std::pow(500000.0, -2.0 * i / head_dim);
-            expected.push_back(sine ? std::sin(angle) : std::cos(angle));
+            expected.push_back(double{kMagnitude} * (sine ? std::sin(angle) : std::cos(angle)));
           }
     for (const auto& candidate : all) {
       std::vector<float> table(expected.size());
-      candidate->rope_table({.theta = 500000.0}, head_dim, sequences, table.data());
+      candidate->rope_table(frequencies, kMagnitude, sequences, table.data());
       check_close(candidate->name(), table, expected, 1e-4);  // angles of 500 in float
     }
   }
 }
 
-// Rotation, storage and attention over shuffled pages that held other data before: a ragged batch
-// of a prompt's later chunk, a first chunk, and single tokens, over several layers.
+// Rotation (of all, some or none of a head's dimensions), storage and attention (over everything
+// and within a window, capped and not) over shuffled pages that held other data before: a ragged
+// batch of a prompt's later chunk, a first chunk, and single tokens, over several layers.
 BOOST_AUTO_TEST_CASE(attention_sees_this_step_and_the_pages_before_it) {
   struct Case {
-    std::int32_t heads, kv_heads, head_dim;
+    std::int32_t heads, kv_heads, head_dim, rotary_dim, window;
+    float softcap;
   };
-  const Case cases[] = {{1, 1, 2},  {3, 1, 20},  {6, 6, 16}, {7, 1, 40},
-                        {9, 3, 64}, {8, 2, 128}, {100, 1, 4}};
+  const Case cases[] = {{1, 1, 2, 2, 0, 0},    {3, 1, 20, 20, 1, 0},    {6, 6, 16, 0, 31, 0.7f},
+                        {7, 1, 40, 30, 32, 0}, {9, 3, 64, 64, 0, 5.0f}, {9, 3, 64, 64, 45, 0},
+                        {8, 2, 128, 96, 7, 1}, {100, 1, 4, 4, 33, 0},   {4, 2, 24, 24, 1000, 0}};
   struct Chunks {
     std::int32_t before, now;
   };
@@ -215,8 +274,15 @@ BOOST_AUTO_TEST_CASE(attention_sees_this_step_and_the_pages_before_it) {
   Random random(6);
   for (const Case& c : cases)
     for (const io::DType dtype : kDTypes) {
-      const device::AttentionShape shape{c.heads, c.kv_heads, c.head_dim,
-                                         1 / std::sqrt(static_cast<float>(c.head_dim))};
+      const device::AttentionShape shape{.heads = c.heads,
+                                         .kv_heads = c.kv_heads,
+                                         .head_dim = c.head_dim,
+                                         .rotary_dim = c.rotary_dim,
+                                         .scale = 1 / std::sqrt(static_cast<float>(c.head_dim)),
+                                         .softcap = c.softcap,
+                                         .window = c.window};
+      device::AttentionShape unturned = shape;
+      unturned.rotary_dim = 0;
       const kv::KvLayout layout{2, c.kv_heads, c.head_dim, dtype};
       std::int64_t rows = 0, most = 0, page_count = 0;
       for (const Chunks& s : sequences) {
@@ -226,15 +292,9 @@ BOOST_AUTO_TEST_CASE(attention_sees_this_step_and_the_pages_before_it) {
       }
       const std::vector<kv::PageId> pages =
           shuffled_pages(random, static_cast<std::int32_t>(page_count));
-      const std::vector<float> table = random.values(rows * c.head_dim);
+      const std::vector<float> table = random.values(rows * c.rotary_dim);
       const std::vector<float> qkv = random.values(rows * shape.qkv_columns());
       const std::vector<float> history = random.values(most * 2 * c.kv_heads * c.head_dim);
-      const std::vector<float> identity = [&] {
-        std::vector<float> result(count_of(most, c.head_dim));
-        for (std::int64_t i = 0; i < most * c.head_dim; ++i)
-          result[static_cast<std::size_t>(i)] = i % c.head_dim < c.head_dim / 2 ? 1.0f : 0.0f;
-        return result;
-      }();
       for (const auto& candidate : all) {
         candidate->prepare(shape);
         // What no token was written to is NaN, and must not matter.
@@ -255,29 +315,30 @@ BOOST_AUTO_TEST_CASE(attention_sees_this_step_and_the_pages_before_it) {
                           2 * c.kv_heads * c.head_dim,
                           &before[count_of(row, shape.qkv_columns())] + shape.query_columns());
             const device::SequenceRows written[] = {{0, s.before, 0, view}};
-            candidate->rope_and_store(shape, written, identity.data(), before.data(), store, 1);
+            candidate->rope_and_store(unturned, written, nullptr, before.data(), store, 1);
           }
           batch.push_back({next_row, s.now, s.before, view});
           next_row += s.now;
         }
         std::vector<float> rotated = qkv, out(count_of(rows, shape.query_columns()));
-        candidate->rope_and_store(shape, batch, table.data(), rotated.data(), store, 1);
+        candidate->rope_and_store(shape, batch, c.rotary_dim > 0 ? table.data() : nullptr,
+                                  rotated.data(), store, 1);
         candidate->attention(shape, batch, rotated.data(), store, 1, out.data());
 
         std::vector<double> turned, attended;
         for (std::int64_t row = 0; row < rows; ++row) {
-          const std::int64_t half = c.head_dim / 2;
+          const std::int64_t half = c.rotary_dim / 2;
           for (std::int64_t head = 0; head < c.heads + 2 * c.kv_heads; ++head)
             for (std::int64_t d = 0; d < c.head_dim; ++d) {
               const float* from = &qkv[count_of(row, shape.qkv_columns())] + head * c.head_dim;
-              const double cosine =
-                  table[count_of(row, c.head_dim) + static_cast<std::size_t>(d % half)];
-              const double sine =
-                  table[count_of(row, c.head_dim) + static_cast<std::size_t>(half + d % half)];
+              if (d >= c.rotary_dim || head >= c.heads + c.kv_heads) {
+                turned.push_back(double{from[d]});
+                continue;
+              }
+              const float* turn = table.data() + row * c.rotary_dim;
               const double partner = d < half ? -double{from[d + half]} : double{from[d - half]};
-              turned.push_back(head < c.heads + c.kv_heads
-                                   ? double{from[d]} * cosine + partner * sine
-                                   : double{from[d]});
+              turned.push_back(double{from[d]} * double{turn[d % half]} +
+                               partner * double{turn[half + d % half]});
             }
         }
         const std::string what = std::string(candidate->name()) + " " + io::dtype_name(dtype) +

@@ -2,6 +2,7 @@
 // double: what both backends are compared with.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -96,8 +97,19 @@ inline Elements random_elements(Random& random, io::DType dtype, std::int64_t co
   return result;
 }
 
-// Attention of one query row over all tokens up to its own: keys and values (tokens, kv_heads,
-// head_dim).
+inline std::vector<double> reference_norm(const device::Norm& norm, const float* x,
+                                          std::int64_t columns) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < columns; ++i) sum += double{x[i]} * double{x[i]};
+  const double root = std::sqrt(sum / static_cast<double>(columns) + double{norm.eps});
+  std::vector<double> out;
+  for (std::int64_t i = 0; i < columns; ++i)
+    out.push_back(double{x[i]} / root * (double{norm.offset} + double{norm.weight[i]}));
+  return out;
+}
+
+// Attention of one query row over the tokens up to its own that the window holds: keys and values
+// (tokens, kv_heads, head_dim).
 inline std::vector<double> reference_attention(const device::AttentionShape& shape,
                                                const float* queries, const std::vector<float>& keys,
                                                const std::vector<float>& values,
@@ -111,18 +123,23 @@ inline std::vector<double> reference_attention(const device::AttentionShape& sha
     };
     std::vector<double> weights;
     double best = -INFINITY, total = 0;
-    for (std::int64_t token = 0; token < tokens; ++token) {
+    const std::int64_t first =
+        shape.window == 0 ? 0 : std::max<std::int64_t>(0, tokens - shape.window);
+    for (std::int64_t token = first; token < tokens; ++token) {
       double score = 0;
       for (std::int64_t d = 0; d < dim; ++d)
         score += double{queries[head * dim + d]} * at(keys, token, d);
-      weights.push_back(score * double{shape.scale});
+      score *= double{shape.scale};
+      if (shape.softcap > 0)
+        score = double{shape.softcap} * std::tanh(score / double{shape.softcap});
+      weights.push_back(score);
       best = std::max(best, weights.back());
     }
     for (double& weight : weights) total += weight = std::exp(weight - best);
-    for (std::int64_t token = 0; token < tokens; ++token)
+    for (std::int64_t token = first; token < tokens; ++token)
       for (std::int64_t d = 0; d < dim; ++d)
         out[static_cast<std::size_t>(head * dim + d)] +=
-            weights[static_cast<std::size_t>(token)] / total * at(values, token, d);
+            weights[static_cast<std::size_t>(token - first)] / total * at(values, token, d);
   }
   return out;
 }

@@ -20,7 +20,8 @@ BOOST_AUTO_TEST_CASE(rows_are_found_by_name) {
 
 BOOST_AUTO_TEST_CASE(names_of_tensors) {
   const model::TensorNames& names = model::find_architecture("LlamaForCausalLM")->names;
-  BOOST_TEST(model::tensor_name(names.q, 12, ".bias") == "model.layers.12.self_attn.q_proj.bias");
+  BOOST_TEST(model::tensor_name(names.qkv[0], 12, ".bias") ==
+             "model.layers.12.self_attn.q_proj.bias");
   BOOST_TEST(model::tensor_name(names.final_norm, 3, ".weight") == "model.norm.weight");
 }
 

@@ -82,6 +82,35 @@ BOOST_AUTO_TEST_CASE(slots_hold_all_that_the_configuration_asks_for) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(every_architecture_finds_its_own_tensors) {
+  for (const model::Architecture& row : model::architectures()) {
+    BOOST_TEST_CONTEXT(row.config.architecture) {
+      TinyOptions options;
+      options.architecture = row.config.architecture;
+      TinyModel tiny(options);
+      const model::Layout layout = open(tiny).layout;
+      BOOST_TEST(layout.pieces.size() == tiny.tensors.size());
+      check_pieces(layout);
+      for (const model::LayerSlots& layer : layout.layers) {
+        BOOST_TEST(layer.qkv.rows == 12 + 4 + 4);
+        BOOST_TEST(layer.gate_up.rows == 20);
+        BOOST_TEST(layer.q_norm.has_value() == !row.names.q_norm.empty());
+        BOOST_TEST(layer.k_norm.has_value() == !row.names.k_norm.empty());
+        BOOST_TEST(layer.post_attention_norm.has_value() == !row.names.post_attention_norm.empty());
+        BOOST_TEST(layer.post_mlp_norm.has_value() == !row.names.post_mlp_norm.empty());
+      }
+      // Whichever is missing is named.
+      for (const TestTensor& tensor : std::vector(tiny.tensors)) {
+        TinyModel lacking = tiny;
+        erase(lacking, tensor.name);
+        if (tensor.name != "lm_head.weight")
+          BOOST_TEST(problem(lacking) ==
+                     "model.safetensors: tensor " + tensor.name + " is missing");
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(matrices_take_the_dtype_norms_and_biases_are_floats) {
   TinyOptions options;
   options.attention_bias = true;

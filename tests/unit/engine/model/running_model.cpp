@@ -93,6 +93,7 @@ Rows RunningModel::run_together(std::span<Sequence> sequences, std::span<const T
 Reference::Reference(const std::string& folder) {
   const auto json = nlohmann::json::parse(read_file(folder + "/reference.json"));
   const std::string file = read_file(folder + "/reference.safetensors");
+  dtype = json.at("dtype").get<std::string>();
   std::uint64_t header_bytes;
   std::memcpy(&header_bytes, file.data(), sizeof header_bytes);
   const io::TensorMap tensors = io::parse_safetensors_header(

@@ -66,6 +66,7 @@ struct Reference {
     Rows prefill;  // after each of `tokens`
     Rows steps;    // that chose each of `continuation`
   };
+  std::string dtype;  // in which it was computed: "fp32", "fp16", "bf16"
   std::vector<Prompt> prompts;
 
   explicit Reference(const std::string& folder);

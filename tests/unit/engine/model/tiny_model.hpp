@@ -28,18 +28,31 @@ struct TinyOptions {
 class TinyModel {
  public:
   explicit TinyModel(const TinyOptions& options) : options_(options) {
-    const bool qwen = options.architecture == "Qwen2ForCausalLM";
+    const bool biased = is("Qwen2") || options.attention_bias;
     add("model.embed_tokens.weight", {17, 12});
     for (int layer = 0; layer < 2; ++layer) {
       const std::string at = "model.layers." + std::to_string(layer) + ".";
       add(at + "input_layernorm.weight", {12});
       add(at + "post_attention_layernorm.weight", {12});
-      linear(at + "self_attn.q_proj", 12, 12, qwen || options.attention_bias);
-      linear(at + "self_attn.k_proj", 4, 12, qwen || options.attention_bias);
-      linear(at + "self_attn.v_proj", 4, 12, qwen || options.attention_bias);
+      if (is("Gemma")) {
+        add(at + "pre_feedforward_layernorm.weight", {12});
+        add(at + "post_feedforward_layernorm.weight", {12});
+      }
+      if (is("Qwen3") || is("Gemma3")) {
+        add(at + "self_attn.q_norm.weight", {4});
+        add(at + "self_attn.k_norm.weight", {4});
+      }
+      if (is("Phi3")) {
+        linear(at + "self_attn.qkv_proj", 20, 12, false);
+        linear(at + "mlp.gate_up_proj", 20, 12, false);
+      } else {
+        linear(at + "self_attn.q_proj", 12, 12, biased);
+        linear(at + "self_attn.k_proj", 4, 12, biased);
+        linear(at + "self_attn.v_proj", 4, 12, biased);
+        linear(at + "mlp.gate_proj", 10, 12, options.mlp_bias);
+        linear(at + "mlp.up_proj", 10, 12, options.mlp_bias);
+      }
       linear(at + "self_attn.o_proj", 12, 12, options.attention_bias);
-      linear(at + "mlp.gate_proj", 10, 12, options.mlp_bias);
-      linear(at + "mlp.up_proj", 10, 12, options.mlp_bias);
       linear(at + "mlp.down_proj", 12, 10, options.mlp_bias);
     }
     add("model.norm.weight", {12});
@@ -52,6 +65,7 @@ class TinyModel {
                           {"num_hidden_layers", 2},
                           {"num_attention_heads", 3},
                           {"num_key_value_heads", 1},
+                          {"head_dim", 4},
                           {"intermediate_size", 10},
                           {"vocab_size", 17},
                           {"max_position_embeddings", 64},
@@ -94,6 +108,8 @@ class TinyModel {
   std::vector<TestTensor> tensors;
 
  private:
+  bool is(const char* family) const { return options_.architecture.rfind(family, 0) == 0; }
+
   void linear(const std::string& name, std::int64_t rows, std::int64_t columns, bool bias) {
     add(name + ".weight", {rows, columns});
     if (bias) add(name + ".bias", {rows});

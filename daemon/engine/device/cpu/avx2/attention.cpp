@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/device/cpu/avx2/elementwise.hpp"
 #include "engine/device/cpu/avx2/tile.hpp"
 
 namespace gpumodel::engine::device::cpu::avx2 {
@@ -47,6 +48,16 @@ std::int64_t query_offset(const AttentionArgs& args, std::int64_t query, std::in
   return (args.sequence->first_row + query / group(args)) * columns + head * args.shape->head_dim;
 }
 
+std::int64_t position(const AttentionArgs& args, std::int64_t query) {
+  return args.sequence->position + query / group(args);
+}
+
+// The first token that the query sees.
+std::int64_t first_seen(const AttentionArgs& args, std::int64_t query) {
+  if (args.shape->window == 0) return 0;
+  return std::max<std::int64_t>(0, position(args, query) + 1 - args.shape->window);
+}
+
 void start(const AttentionArgs& args, Block& block) {
   for (std::int64_t i = 0; i < args.count; ++i) {
     const float* from = args.qkv + query_offset(args, args.first + i, args.shape->qkv_columns());
@@ -78,29 +89,42 @@ void unpack_page(const AttentionArgs& args, kv::PageId page, std::int64_t tokens
   });
 }
 
+// Which tokens of a page a query sees: from `first` on, before `end`. Either may lie outside.
+struct Visible {
+  std::int64_t first;
+  std::int64_t end;
+
+  bool is_empty() const { return first >= kPageTokens || end <= 0 || first >= end; }
+  // Of the eight tokens from `token` on.
+  __m256 mask(std::int64_t token) const {
+    const __m256i before = lanes(std::clamp<std::int64_t>(end - token, 0, 8));
+    const __m256i skipped = lanes(std::clamp<std::int64_t>(first - token, 0, 8));
+    return _mm256_castsi256_ps(_mm256_andnot_si256(skipped, before));
+  }
+};
+
 // Turns the query's scores into weights relative to its running maximum, and rescales what it has
-// summed so far (online softmax: Milakov, Gimelshein 2018, arXiv:1805.02867). Tokens from `visible`
-// on get no weight.
-void weigh(Block& block, std::int64_t query, std::int64_t visible) {
+// summed so far (online softmax: Milakov, Gimelshein 2018, arXiv:1805.02867). Only visible tokens
+// get weight.
+void weigh(Block& block, std::int64_t query, const Visible& visible) {
   float* scores = block.scores + query * kPageTokens;
-  if (visible <= 0) {
+  if (visible.is_empty()) {
     std::fill_n(scores, kPageTokens, 0.0f);
     return;
   }
-  __m256 score[kPageTokens / 8];
+  __m256 score[kPageTokens / 8], mask[kPageTokens / 8];
   __m256 best = _mm256_set1_ps(block.maximum[query]);
   for (std::int64_t i = 0; i < kPageTokens / 8; ++i) {
-    const __m256 mask = _mm256_castsi256_ps(lanes(std::clamp<std::int64_t>(visible - 8 * i, 0, 8)));
+    mask[i] = visible.mask(8 * i);
     score[i] =
-        _mm256_blendv_ps(_mm256_set1_ps(kMinusInfinity), _mm256_loadu_ps(scores + 8 * i), mask);
+        _mm256_blendv_ps(_mm256_set1_ps(kMinusInfinity), _mm256_loadu_ps(scores + 8 * i), mask[i]);
     best = _mm256_max_ps(best, score[i]);
   }
   const float maximum = max8(best);
   const __m256 top = _mm256_set1_ps(maximum);
   __m256 total = _mm256_setzero_ps();
   for (std::int64_t i = 0; i < kPageTokens / 8; ++i) {
-    const __m256 mask = _mm256_castsi256_ps(lanes(std::clamp<std::int64_t>(visible - 8 * i, 0, 8)));
-    const __m256 weight = _mm256_and_ps(mask, exp8(_mm256_sub_ps(score[i], top)));
+    const __m256 weight = _mm256_and_ps(mask[i], exp8(_mm256_sub_ps(score[i], top)));
     _mm256_storeu_ps(scores + 8 * i, weight);
     total = _mm256_add_ps(total, weight);
   }
@@ -127,9 +151,12 @@ void attend_page(const AttentionArgs& args, std::int64_t first_token, std::int64
            block.keys + token * block.head_dim, kTileColumns, block.head_dim,
            block.scores + i * kPageTokens + token, kPageTokens);
   }
+  if (args.shape->softcap > 0.0f)
+    softcap(block.scores, args.count * kPageTokens, args.shape->softcap);
   for (std::int64_t i = 0; i < args.count; ++i) {
-    const std::int64_t position = args.sequence->position + (args.first + i) / group(args);
-    weigh(block, i, position - first_token + 1);
+    weigh(block, i,
+          {first_seen(args, args.first + i) - first_token,
+           position(args, args.first + i) + 1 - first_token});
   }
   for (std::int64_t i = 0; i < args.count; i += kTileRows) {
     const std::int64_t rows = std::min(kTileRows, args.count - i);
@@ -148,9 +175,9 @@ std::int64_t attention_scratch_floats(std::int64_t head_dim) {
 void attention(const AttentionArgs& args, float* scratch) {
   Block block(args.shape->head_dim, scratch);
   start(args, block);
-  const std::int64_t last_row = (args.first + args.count - 1) / group(args);
-  const std::int64_t context = args.sequence->position + last_row + 1;
-  for (std::int64_t token = 0; token < context; token += kPageTokens) {
+  const std::int64_t context = position(args, args.first + args.count - 1) + 1;
+  const std::int64_t begin = first_seen(args, args.first) / kPageTokens * kPageTokens;
+  for (std::int64_t token = begin; token < context; token += kPageTokens) {
     const std::int64_t tokens = std::min<std::int64_t>(kPageTokens, context - token);
     unpack_page(args, args.sequence->pages[static_cast<std::size_t>(token / kPageTokens)], tokens,
                 block);

@@ -15,9 +15,37 @@ void store_first(float* to, std::int64_t count, __m256 value) {
   _mm256_maskstore_ps(to, lanes(count), value);
 }
 
-__m256 silu8(__m256 gate) {
+// x / (1 + e^-y)
+__m256 sigmoid_times(__m256 x, __m256 y) {
   const __m256 one = _mm256_set1_ps(1.0f);
-  return _mm256_div_ps(gate, _mm256_add_ps(one, exp8(_mm256_sub_ps(_mm256_setzero_ps(), gate))));
+  return _mm256_div_ps(x, _mm256_add_ps(one, exp8(_mm256_sub_ps(_mm256_setzero_ps(), y))));
+}
+
+struct Silu {
+  static __m256 of(__m256 x) { return sigmoid_times(x, x); }
+};
+
+// (1 + tanh(y)) / 2 is 1 / (1 + e^-2y).
+struct GeluTanh {
+  static __m256 of(__m256 x) {
+    const __m256 square = _mm256_mul_ps(x, x);
+    const __m256 inner = _mm256_fmadd_ps(square, _mm256_set1_ps(0.044715f), _mm256_set1_ps(1.0f));
+    constexpr float kTwiceRootOfTwoOverPi = 1.5957691216f;
+    return sigmoid_times(
+        x, _mm256_mul_ps(_mm256_mul_ps(x, _mm256_set1_ps(kTwiceRootOfTwoOverPi)), inner));
+  }
+};
+
+template <class Function>
+void gate_with(const float* gate_up, std::int64_t columns, float* out) {
+  const float* up = gate_up + columns;
+  std::int64_t i = 0;
+  for (; i + 8 <= columns; i += 8)
+    _mm256_storeu_ps(out + i, _mm256_mul_ps(Function::of(_mm256_loadu_ps(gate_up + i)),
+                                            _mm256_loadu_ps(up + i)));
+  const std::int64_t left = columns - i;
+  store_first(out + i, left,
+              _mm256_mul_ps(Function::of(load_first(gate_up + i, left)), load_first(up + i, left)));
 }
 
 // The upper halves of eight floats, rounded to nearest even. NaN becomes a quiet NaN: rounding must
@@ -43,7 +71,7 @@ void store8(BFloat16* to, __m256 value) {
 
 }  // namespace
 
-void rms_norm(const float* x, const float* weight, float eps, std::int64_t columns, float* out) {
+void rms_norm(const float* x, const Norm& norm, std::int64_t columns, Output output, float* out) {
   __m256 sum = _mm256_setzero_ps();
   std::int64_t i = 0;
   for (; i + 8 <= columns; i += 8) {
@@ -52,27 +80,44 @@ void rms_norm(const float* x, const float* weight, float eps, std::int64_t colum
   }
   const __m256 tail = load_first(x + i, columns - i);
   sum = _mm256_fmadd_ps(tail, tail, sum);
-  const float scale = 1.0f / std::sqrt(sum8(sum) / static_cast<float>(columns) + eps);
+  const float scale = 1.0f / std::sqrt(sum8(sum) / static_cast<float>(columns) + norm.eps);
+  const __m256 offset = _mm256_set1_ps(norm.offset);
+  const bool adds = output == Output::add;
   for (i = 0; i + 8 <= columns; i += 8) {
     const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(x + i), _mm256_set1_ps(scale));
-    _mm256_storeu_ps(out + i, _mm256_mul_ps(scaled, _mm256_loadu_ps(weight + i)));
+    const __m256 weight = _mm256_add_ps(offset, _mm256_loadu_ps(norm.weight + i));
+    const __m256 old = adds ? _mm256_loadu_ps(out + i) : _mm256_setzero_ps();
+    _mm256_storeu_ps(out + i, _mm256_fmadd_ps(scaled, weight, old));
   }
-  for (; i < columns; ++i) out[i] = x[i] * scale * weight[i];
+  for (; i < columns; ++i)
+    out[i] = (adds ? out[i] : 0.0f) + x[i] * scale * (norm.offset + norm.weight[i]);
 }
 
-void silu_multiply(const float* gate_up, std::int64_t columns, float* out) {
-  const float* up = gate_up + columns;
-  std::int64_t i = 0;
-  for (; i + 8 <= columns; i += 8)
-    _mm256_storeu_ps(out + i,
-                     _mm256_mul_ps(silu8(_mm256_loadu_ps(gate_up + i)), _mm256_loadu_ps(up + i)));
-  const std::int64_t left = columns - i;
-  store_first(out + i, left,
-              _mm256_mul_ps(silu8(load_first(gate_up + i, left)), load_first(up + i, left)));
+void gate(io::Activation activation, const float* gate_up, std::int64_t columns, float* out) {
+  switch (activation) {
+    case io::Activation::silu:
+      return gate_with<Silu>(gate_up, columns, out);
+    case io::Activation::gelu_tanh:
+      return gate_with<GeluTanh>(gate_up, columns, out);
+  }
 }
 
-void rotate(const float* table, std::int64_t head_dim, float* head) {
-  const std::int64_t half = head_dim / 2;
+void softcap(float* x, std::int64_t count, float cap) {
+  const __m256 inverse = _mm256_set1_ps(1.0f / cap);
+  const __m256 limit = _mm256_set1_ps(cap);
+  for (std::int64_t i = 0; i < count; i += 8) {
+    const std::int64_t now = count - i < 8 ? count - i : 8;
+    store_first(x + i, now,
+                _mm256_mul_ps(limit, tanh8(_mm256_mul_ps(inverse, load_first(x + i, now)))));
+  }
+}
+
+void multiply(float* x, std::int64_t count, float factor) {
+  for (std::int64_t i = 0; i < count; ++i) x[i] *= factor;
+}
+
+void rotate(const float* table, std::int64_t rotary_dim, float* head) {
+  const std::int64_t half = rotary_dim / 2;
   for (std::int64_t i = 0; i < half; i += 8) {
     const std::int64_t count = half - i < 8 ? half - i : 8;
     const __m256 cosine = load_first(table + i, count);

@@ -5,9 +5,11 @@
 
 namespace gpumodel::engine::device::cpu::avx2 {
 
-void rms_norm(const float* x, const float* weight, float eps, std::int64_t columns, float* out);
-void silu_multiply(const float* gate_up, std::int64_t columns, float* out);
-void rotate(const float* table, std::int64_t head_dim, float* head);
+void rms_norm(const float* x, const Norm& norm, std::int64_t columns, Output output, float* out);
+void gate(io::Activation activation, const float* gate_up, std::int64_t columns, float* out);
+void softcap(float* x, std::int64_t count, float cap);
+void multiply(float* x, std::int64_t count, float factor);
+void rotate(const float* table, std::int64_t rotary_dim, float* head);
 void unpack(const void* from, io::DType dtype, std::int64_t count, float* to);
 void pack(const float* from, std::int64_t count, io::DType dtype, void* to);
 

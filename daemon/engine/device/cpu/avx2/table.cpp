@@ -23,7 +23,9 @@ const Kernels* avx2_kernels() {
       .linear_many_rows = avx2::linear_many_rows,
       .attention = avx2::attention,
       .rms_norm = avx2::rms_norm,
-      .silu_multiply = avx2::silu_multiply,
+      .gate = avx2::gate,
+      .softcap = avx2::softcap,
+      .multiply = avx2::multiply,
       .rotate = avx2::rotate,
       .unpack = avx2::unpack,
       .pack = avx2::pack,
@@ -31,8 +33,7 @@ const Kernels* avx2_kernels() {
       .linear_scratch_floats = avx2::linear_scratch_floats,
       .attention_scratch_floats = avx2::attention_scratch_floats,
   };
-  const bool runs =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+  const bool runs = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   return runs ? &kKernels : nullptr;
 }
 
