@@ -47,6 +47,19 @@ void convert_from(const std::byte* from, std::byte* to, io::DType to_dtype, std:
   }
 }
 
+// Whether one of the words has all of these bits: a loop without branches, which compilers turn
+// into vector instructions.
+template <class Word>
+bool any_with_all_of(const std::byte* from, Word bits, std::size_t elements) {
+  Word found = 0;
+  for (std::size_t i = 0; i < elements; ++i) {
+    Word word;
+    std::memcpy(&word, from + i * sizeof word, sizeof word);
+    found = static_cast<Word>(found | ((word & bits) == bits));
+  }
+  return found != 0;
+}
+
 }  // namespace
 
 float bf16_to_float(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
@@ -107,6 +120,18 @@ void convert(const std::byte* from, io::DType from_dtype, std::byte* to, io::DTy
     case io::DType::bf16:
       return convert_from<BF16>(from, to, to_dtype, elements);
   }
+}
+
+bool all_finite(const std::byte* from, io::DType dtype, std::size_t elements) {
+  switch (dtype) {
+    case io::DType::f32:
+      return !any_with_all_of<std::uint32_t>(from, kInfinity, elements);
+    case io::DType::f16:
+      return !any_with_all_of<std::uint16_t>(from, 0x7c00, elements);
+    case io::DType::bf16:
+      return !any_with_all_of<std::uint16_t>(from, 0x7f80, elements);
+  }
+  return true;
 }
 
 }  // namespace gpumodel::engine::model

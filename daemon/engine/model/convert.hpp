@@ -20,4 +20,7 @@ std::uint16_t float_to_bf16(float value);
 void convert(const std::byte* from, io::DType from_dtype, std::byte* to, io::DType to_dtype,
              std::size_t elements);
 
+// Whether none of the values is a NaN or infinite.
+bool all_finite(const std::byte* from, io::DType dtype, std::size_t elements);
+
 }  // namespace gpumodel::engine::model

@@ -89,7 +89,8 @@ class Builder {
     const std::optional<io::DType> source = source_dtype(tensor.dtype);
     if (!source)
       throw io_error(file, name, "has dtype " + tensor.dtype + ", expected F32, F16 or BF16");
-    const Piece piece{.file = tensor.file,
+    const Piece piece{.tensor = name,
+                      .file = tensor.file,
                       .file_offset = tensor.offset,
                       .source = *source,
                       .arena_offset = offset,

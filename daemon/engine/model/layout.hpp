@@ -16,6 +16,7 @@ namespace gpumodel::engine::model {
 
 // One source tensor on its way into the arena; both ends are contiguous and row-major.
 struct Piece {
+  std::string tensor;             // its name, for messages
   std::uint32_t file = 0;         // index into TensorIndex::files
   std::uint64_t file_offset = 0;  // bytes
   io::DType source = io::DType::f32;

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::uint64_t kReadBytes = std::uint64_t{8} << 20;  // at once, in the file
 static_assert(kReadBytes <= kMostSliceBytes);
-// What is converted goes through a buffer that stays in the core's cache.
-constexpr std::uint64_t kConvertBytes = std::uint64_t{256} << 10;
+// So much stays in the core's cache between being read and being looked at or converted.
+constexpr std::uint64_t kCachedBytes = std::uint64_t{256} << 10;
 
 static_assert(std::endian::native == std::endian::little);
 
@@ -35,22 +35,30 @@ std::vector<Piece> cut_into_slices(const Layout& layout) {
   return slices;
 }
 
+// Reads values of the slice from `done` on, and looks at them while they are in the core's cache.
+void read_values(const io::OpenFile& file, const Piece& slice, std::uint64_t done, std::byte* to,
+                 std::uint64_t count) {
+  const std::size_t bytes = io::dtype_bytes(slice.source);
+  io::read_exactly(file, slice.file_offset + done * bytes, to, count * bytes);
+  if (!all_finite(to, slice.source, count))
+    throw BadModel(file.name, "tensor " + slice.tensor +
+                                  " holds values that are no finite numbers; the file is damaged, "
+                                  "or its training failed");
+}
+
 void read_slice(const io::OpenFile& file, const Piece& slice, const memory::Arena& arena) {
   std::byte* to = arena.data() + slice.arena_offset;
   const std::size_t target_bytes = io::dtype_bytes(slice.target);
   arena.populate(slice.arena_offset, slice.elements * target_bytes);
-  if (slice.source == slice.target) {
-    io::read_exactly(file, slice.file_offset, to, slice.source_bytes());
-    return;
-  }
-  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(kConvertBytes);
-  const std::size_t source_bytes = io::dtype_bytes(slice.source);
-  const std::uint64_t at_once = kConvertBytes / source_bytes;
+  const bool converts = slice.source != slice.target;
+  const auto buffer =
+      converts ? std::make_unique_for_overwrite<std::byte[]>(kCachedBytes) : nullptr;
+  const std::uint64_t at_once = kCachedBytes / io::dtype_bytes(slice.source);
   for (std::uint64_t done = 0; done < slice.elements; done += at_once) {
     const std::uint64_t count = std::min(at_once, slice.elements - done);
-    io::read_exactly(file, slice.file_offset + done * source_bytes, buffer.get(),
-                     count * source_bytes);
-    convert(buffer.get(), slice.source, to + done * target_bytes, slice.target, count);
+    std::byte* place = to + done * target_bytes;
+    read_values(file, slice, done, converts ? buffer.get() : place, count);
+    if (converts) convert(buffer.get(), slice.source, place, slice.target, count);
   }
 }
 

@@ -26,9 +26,9 @@ struct Destination {
 };
 
 // Reads slices of the files straight to their place, or converts them on the way where dtypes
-// differ. Errors, here and below: BadModel (a file became shorter or cannot be read),
-// memory::OutOfMemory, LoadInterrupted. Whatever the error, all memory is freed and all threads
-// have ended.
+// differ. Errors, here and below: BadModel (a file became shorter, cannot be read, or holds a NaN
+// or an infinity), memory::OutOfMemory, LoadInterrupted. Whatever the error, all memory is freed
+// and all threads have ended.
 LoadedWeights load_weights(const io::TensorIndex& tensors, const Layout& layout,
                            const Destination& to, const LoadOptions& options);
 

@@ -123,4 +123,28 @@ BOOST_AUTO_TEST_CASE(ranges_of_any_pair_and_alignment) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(all_finite_finds_each_value_that_is_not) {
+  const auto narrow = [](DType dtype, int exponent_bits) {
+    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+      const auto value = static_cast<std::uint16_t>(bits);
+      std::array<std::uint16_t, 40> values{};
+      values[bits % values.size()] = value;
+      const bool finite = model::all_finite(reinterpret_cast<const std::byte*>(values.data()),
+                                            dtype, values.size());
+      if (finite != std::isfinite(by_definition(value, exponent_bits)))
+        BOOST_ERROR("bits " << bits << " of exponent " << exponent_bits);
+    }
+  };
+  narrow(DType::f16, 5);
+  narrow(DType::bf16, 8);
+  using Limits = std::numeric_limits<float>;
+  for (const float value : {0.0f, Limits::max(), Limits::denorm_min(), Limits::infinity(),
+                            -Limits::infinity(), Limits::quiet_NaN()}) {
+    std::array<float, 3> values{1.0f, -1.0f, value};
+    BOOST_TEST(model::all_finite(reinterpret_cast<const std::byte*>(values.data()), DType::f32,
+                                 values.size()) == std::isfinite(value));
+    BOOST_TEST(model::all_finite(reinterpret_cast<const std::byte*>(values.data()), DType::f32, 2));
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cstring>
+#include <map>
 
 #include "engine/model/source.hpp"
 #include "tiny_model.hpp"
@@ -243,6 +244,39 @@ BOOST_AUTO_TEST_CASE(a_file_cut_after_it_was_opened_is_named) {
     BOOST_TEST(budget.used_bytes() == 0u);
     std::filesystem::resize_file(path, bytes);
   }
+}
+
+BOOST_AUTO_TEST_CASE(values_that_are_no_numbers_are_found_where_they_are) {
+  const std::string name = "model.layers.1.mlp.down_proj.weight";
+  // Of each dtype a NaN, an infinity and the largest finite number.
+  const std::map<std::string, std::vector<std::uint32_t>> patterns{
+      {"F32", {0x7f800001, 0xff800000, 0x7f7fffff}},
+      {"F16", {0xfe00, 0x7c00, 0x7bff}},
+      {"BF16", {0x7fc0, 0xff80, 0x7f7f}}};
+  for (const auto& [stored, bits] : patterns)
+    for (std::size_t which = 0; which < bits.size(); ++which)
+      for (const std::size_t element : {0u, 77u, 119u})
+        for (const char* dtype : {"fp32", "bf16"}) {
+          TinyModel tiny(with_everything(stored));
+          for (TestTensor& tensor : tiny.tensors) {
+            if (tensor.name != name) continue;
+            const std::size_t width = stored == "F32" ? 4 : 2;
+            std::memcpy(&tensor.data[element * width], &bits[which], width);
+          }
+          const TemporaryFolder folder;
+          tiny.write(folder);
+          const model::ModelSource source = model::open_source(folder.path(), dtype);
+          memory::Budget budget(kCapacity);
+          const std::string message = message_of<BadModel>([&] {
+            model::load_weights(source.tensors, source.layout, {budget, "weights"}, {});
+          });
+          const bool is_finite = which == 2;
+          BOOST_TEST(message == (is_finite ? ""
+                                           : "model.safetensors: tensor " + name +
+                                                 " holds values that are no finite numbers; the "
+                                                 "file is damaged, or its training failed"));
+          BOOST_TEST(budget.used_bytes() == 0u);
+        }
 }
 
 BOOST_AUTO_TEST_CASE(over_budget_reads_nothing) {
