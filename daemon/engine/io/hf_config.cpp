@@ -274,6 +274,13 @@ ModelConfig parse_model_config(std::string_view text, std::span<const ConfigRule
 }
 
 ModelConfig read_model_config(const Folder& folder, std::span<const ConfigRules> rules) {
+  // Files of the sentence-transformers package: an embedding model may be of an architecture that
+  // generates text, and hold no head that could.
+  for (const char* name : {"modules.json", "config_sentence_transformers.json"}) {
+    if (folder.find_file(name)) {
+      throw BadModel(name, "says that this is an embedding model, which does not generate text");
+    }
+  }
   return parse_model_config(folder.read_text(kFile, kMaxJsonBytes), rules);
 }
 

@@ -76,7 +76,7 @@ ModelConfig parse_model_config(std::string_view text, std::span<const ConfigRule
 // lacks.
 GenerationDefaults parse_generation_config(std::string_view text);
 
-// Reads config.json.
+// Reads config.json. Refuses a folder whose other files say that it holds an embedding model.
 ModelConfig read_model_config(const Folder& folder, std::span<const ConfigRules> rules);
 
 // Reads generation_config.json; defaults where there is none.

@@ -212,6 +212,19 @@ BOOST_AUTO_TEST_CASE(layers_that_contradict_each_other) {
   refused(llama(), smollm3, "no_rope_layers has 2");
 }
 
+BOOST_AUTO_TEST_CASE(embedding_models_are_told_by_their_files) {
+  for (const char* name : {"modules.json", "config_sentence_transformers.json"}) {
+    const gpumodel::test::TemporaryFolder made;
+    made.write("config.json", llama().dump());
+    made.write(name, "[]");
+    const std::string message = message_of<BadModel>(
+        [&] { gpumodel::engine::model::read_config(io::Folder::open(made.path())); });
+    BOOST_TEST(message ==
+               std::string(name) +
+                   ": says that this is an embedding model, which does not generate text");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(architectures_that_are_none_of_ours) {
   const auto named = [](const std::string& name, const std::string& type) {
     return problem(llama(), {{"architectures", {name}}, {"model_type", type}});
