@@ -55,6 +55,7 @@ CORPUS = [
 ]
 
 LLAMA, QWEN2, QWEN3, MISTRAL, SMOLLM3 = "llama", "qwen2", "qwen3", "mistral", "smollm3"
+GEMMA2, GEMMA3, PHI3 = "gemma2", "gemma3_text", "phi3"
 
 
 def shape(kind, dtype, hidden, layers, heads, kv_heads, intermediate, vocab, *, tied, shards=False, old=False,
@@ -124,6 +125,34 @@ MODELS = {
                           no_rope_layers=[1, 0, 0, 1], rope_theta=10000.0),
     "smollm3-bf16-yarn": shape(SMOLLM3, BF16, 64, 3, 2, 1, 96, 357, tied=True, rope=YARN,
                                no_rope_layer_interval=3),
+    "gemma2-f32": shape(GEMMA2, F32, 64, 3, 4, 2, 96, 358, tied=True, head_dim=24, sliding_window=9,
+                        query_pre_attn_scalar=20, attn_logit_softcapping=2.0, final_logit_softcapping=8.0),
+    "gemma2-f32-plain": shape(GEMMA2, F32, 60, 2, 3, 1, 80, 359, tied=False, head_dim=20, sliding_window=40,
+                              old=True, attn_logit_softcapping=None, final_logit_softcapping=None,
+                              attention_bias=True),
+    "gemma2-bf16": shape(GEMMA2, BF16, 96, 4, 3, 3, 128, 360, tied=True, head_dim=32, sliding_window=32,
+                         shards=True, query_pre_attn_scalar=32),
+    "gemma2-bf16-head64": shape(GEMMA2, BF16, 72, 2, 2, 1, 96, 361, tied=True, head_dim=64, sliding_window=5,
+                                query_pre_attn_scalar=64, final_logit_softcapping=10.0),
+    "gemma3-f32": shape(GEMMA3, F32, 64, 4, 4, 2, 96, 362, tied=True, head_dim=24, sliding_window=9,
+                        sliding_window_pattern=3, query_pre_attn_scalar=24, final_logit_softcapping=9.0),
+    "gemma3-f32-scaled": shape(GEMMA3, F32, 60, 3, 3, 1, 80, 363, tied=False, head_dim=20, sliding_window=40,
+                               old=True, sliding_window_pattern=2, query_pre_attn_scalar=30,
+                               rope={"rope_type": "linear", "factor": 4.0}, rope_theta=100000.0),
+    "gemma3-bf16": shape(GEMMA3, BF16, 96, 3, 3, 3, 128, 364, tied=True, head_dim=32, sliding_window=16,
+                         sliding_window_pattern=2, shards=True, query_pre_attn_scalar=32),
+    "gemma3-bf16-layer-types": shape(GEMMA3, BF16, 72, 3, 2, 1, 96, 365, tied=True, head_dim=64,
+                                     sliding_window=31, query_pre_attn_scalar=64,
+                                     layer_types=[FULL, SLIDING, FULL]),
+    "phi3-f32": shape(PHI3, F32, 64, 2, 4, 2, 96, 366, tied=False, sliding_window=9),
+    "phi3-f32-longrope": shape(PHI3, F32, 72, 3, 3, 3, 80, 367, tied=True, old=True, rope={
+        "type": "longrope", "short_factor": [1.0 + 0.2 * i for i in range(12)],
+        "long_factor": [2.0] * 12}, original_max_position_embeddings=256),
+    "phi3-bf16": shape(PHI3, BF16, 96, 3, 4, 1, 128, 368, tied=False, shards=True),
+    "phi3-bf16-partial": shape(PHI3, BF16, 128, 2, 4, 2, 96, 369, tied=True, rope={
+        "rope_type": "longrope", "short_factor": [1.1] * 12, "long_factor": [2.0] * 12,
+        "partial_rotary_factor": 0.75, "original_max_position_embeddings": 256},
+        original_max_position_embeddings=256, sliding_window=50),
 }
 
 
@@ -150,11 +179,12 @@ def randomise(model, generator):
     values give logits near zero. Embeddings are no larger than what the layers add, or a tied model
     would only repeat its last token. Norms multiply by about one and biases are near zero, as in
     trained models."""
+    unit = 0 if model.config.model_type in (GEMMA2, GEMMA3) else 1  # theirs multiply by 1 + weight
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             values = torch.randn(parameter.shape, generator=generator)
             if name.endswith("norm.weight"):
-                values = 1 + 0.1 * values
+                values = unit + 0.1 * values
             elif name.endswith(".bias"):
                 values = 0.2 * values
             else:
@@ -188,7 +218,7 @@ def reference(model, prompts):
 def make_config(plan, tokenizer):
     settings, rope = dict(plan["settings"]), dict(plan["rope"])
     theta = settings.pop("rope_theta", None)
-    if plan["old"]:
+    if plan["old"] or plan["kind"] == GEMMA3:
         if rope:
             settings["rope_scaling"] = rope
         if theta:

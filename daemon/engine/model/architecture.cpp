@@ -6,6 +6,7 @@
 namespace gpumodel::engine::model {
 namespace {
 
+using io::Activation;
 using io::BiasRule;
 using io::WindowRule;
 
@@ -31,6 +32,28 @@ constexpr TensorNames kQwen3Names = [] {
   TensorNames names = kLlamaNames;
   names.q_norm = "model.layers.{}.self_attn.q_norm";
   names.k_norm = "model.layers.{}.self_attn.k_norm";
+  return names;
+}();
+
+constexpr TensorNames kGemma2Names = [] {
+  TensorNames names = kLlamaNames;
+  names.post_attention_norm = "model.layers.{}.post_attention_layernorm";
+  names.mlp_norm = "model.layers.{}.pre_feedforward_layernorm";
+  names.post_mlp_norm = "model.layers.{}.post_feedforward_layernorm";
+  return names;
+}();
+
+constexpr TensorNames kGemma3Names = [] {
+  TensorNames names = kGemma2Names;
+  names.q_norm = kQwen3Names.q_norm;
+  names.k_norm = kQwen3Names.k_norm;
+  return names;
+}();
+
+constexpr TensorNames kPhi3Names = [] {
+  TensorNames names = kLlamaNames;
+  names.qkv = {"model.layers.{}.self_attn.qkv_proj", "", ""};
+  names.gate_up = {"model.layers.{}.mlp.gate_up_proj", ""};
   return names;
 }();
 
@@ -86,7 +109,63 @@ constexpr Architecture kSmolLM3{
                .rope = {.default_theta = 2000000.0, .skips_layers = true}},
     .names = kLlamaNames};
 
-constexpr std::array kArchitectures{kLlama, kQwen2, kQwen3, kMistral, kSmolLM3};
+constexpr Architecture kGemma2{.config = {.architecture = "Gemma2ForCausalLM",
+                                          .model_type = "gemma2",
+                                          .qkv_bias = BiasRule::attention_bias,
+                                          .o_bias = BiasRule::attention_bias,
+                                          .default_kv_heads = 4,
+                                          .default_head_dim = 256,
+                                          .default_max_position = 8192,
+                                          .default_eos = 1,
+                                          .default_tied = true,
+                                          .window = WindowRule::alternating,
+                                          .default_window = 4096,
+                                          .default_window_pattern = 2,
+                                          .activation_key = "hidden_activation",
+                                          .default_activation = Activation::gelu_tanh,
+                                          .norm_offset = 1.0f,
+                                          .scales_embedding = true,
+                                          .default_query_scalar = 256,
+                                          .default_attention_cap = 50.0f,
+                                          .default_logit_cap = 30.0f},
+                               .names = kGemma2Names};
+
+constexpr Architecture kGemma3{
+    .config = {.architecture = "Gemma3ForCausalLM",
+               .model_type = "gemma3_text",
+               .qkv_bias = BiasRule::attention_bias,
+               .o_bias = BiasRule::attention_bias,
+               .default_kv_heads = 4,
+               .default_head_dim = 256,
+               .default_max_position = 131072,
+               .default_eos = 1,
+               .default_tied = true,
+               .window = WindowRule::alternating,
+               .default_window = 4096,
+               .default_window_pattern = 6,
+               .reads_window_pattern = true,
+               .rope = {.default_theta = 1000000.0, .default_local_theta = 10000.0},
+               .activation_key = "hidden_activation",
+               .default_activation = Activation::gelu_tanh,
+               .norm_offset = 1.0f,
+               .scales_embedding = true,
+               .default_query_scalar = 256,
+               .default_logit_cap = 0.0f},
+    .names = kGemma3Names};
+
+constexpr Architecture kPhi3{.config = {.architecture = "Phi3ForCausalLM",
+                                        .model_type = "phi3",
+                                        .default_max_position = 4096,
+                                        .default_eos = 32000,
+                                        .default_rms_norm_eps = 1e-5,
+                                        .window = WindowRule::every_layer,
+                                        .rope = {.partial = true,
+                                                 .default_original_max_position = 4096,
+                                                 .only_longrope = true}},
+                             .names = kPhi3Names};
+
+constexpr std::array kArchitectures{kLlama,   kQwen2,  kQwen3,  kMistral,
+                                    kSmolLM3, kGemma2, kGemma3, kPhi3};
 
 constexpr auto kConfigRules = [] {
   std::array<io::ConfigRules, kArchitectures.size()> rules{};

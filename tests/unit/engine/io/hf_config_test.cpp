@@ -180,6 +180,39 @@ BOOST_AUTO_TEST_CASE(ropes_that_say_too_little_or_nonsense) {
   refused({{"type", "yarn"}, {"factor", 2.0}, {"attention_factor", -1.0}}, "attention_factor");
   refused({{"type", "yarn"}, {"factor", 2.0}, {"rope_theta", 1.0}}, "rope_theta is not above 1");
   BOOST_TEST(contains(problem(llama(), {{"rope_scaling", 3}}), "rope_scaling is 3"));
+  // Phi-3 knows no other scaling than longrope.
+  const nlohmann::json phi3{{"architectures", {"Phi3ForCausalLM"}}, {"model_type", "phi3"}};
+  nlohmann::json linear = phi3;
+  linear["rope_scaling"] = {{"type", "linear"}, {"factor", 2.0}};
+  BOOST_TEST(contains(problem(llama(), linear), "rope_scaling.type linear is not supported"));
+  nlohmann::json odd = phi3;
+  odd["partial_rotary_factor"] = 0.2;
+  BOOST_TEST(contains(problem(llama(), odd), "rotates 3 dimensions"));
+}
+
+BOOST_AUTO_TEST_CASE(caps_are_numbers_or_null) {
+  const nlohmann::json gemma2{{"architectures", {"Gemma2ForCausalLM"}},
+                              {"model_type", "gemma2"},
+                              {"num_key_value_heads", 2}};
+  const auto gemma2_with = [&](const char* key, const nlohmann::json& value) {
+    nlohmann::json changes = gemma2;
+    changes[key] = value;
+    return changes;
+  };
+  const io::ModelConfig usual = with(llama(), gemma2);
+  BOOST_TEST(usual.attention_softcap == 50.0f);
+  BOOST_TEST(usual.logit_softcap == 30.0f);
+  BOOST_TEST(usual.embedding_scale == 8.0f);
+  BOOST_TEST(usual.norm_offset == 1.0f);
+  BOOST_CHECK(usual.activation == io::Activation::gelu_tanh);
+  BOOST_TEST(with(llama(), gemma2_with("attn_logit_softcapping", nullptr)).attention_softcap == 0);
+  BOOST_TEST(with(llama(), gemma2_with("final_logit_softcapping", 7.5)).logit_softcap == 7.5f);
+  BOOST_TEST(contains(problem(llama(), gemma2_with("final_logit_softcapping", 0)),
+                      "final_logit_softcapping is 0, expected null or a number above 0"));
+  BOOST_TEST(contains(problem(llama(), gemma2_with("query_pre_attn_scalar", 0)),
+                      "query_pre_attn_scalar is 0"));
+  BOOST_TEST(contains(problem(llama(), gemma2_with("use_bidirectional_attention", true)),
+                      "use_bidirectional_attention true is not supported"));
 }
 
 BOOST_AUTO_TEST_CASE(layers_that_contradict_each_other) {
@@ -233,7 +266,8 @@ BOOST_AUTO_TEST_CASE(architectures_that_are_none_of_ours) {
   BOOST_TEST(contains(named("LlamaForSequenceClassification", "llama"), "does not generate text"));
   BOOST_TEST(named("GPT2LMHeadModel", "gpt2") ==
              "config.json: GPT2LMHeadModel is not supported; supported are LlamaForCausalLM, "
-             "Qwen2ForCausalLM, Qwen3ForCausalLM, MistralForCausalLM, SmolLM3ForCausalLM");
+             "Qwen2ForCausalLM, Qwen3ForCausalLM, MistralForCausalLM, SmolLM3ForCausalLM, "
+             "Gemma2ForCausalLM, Gemma3ForCausalLM, Phi3ForCausalLM");
   for (const char* embedding : {"Qwen3Model", "MistralModel", "LlamaBidirectionalModel"}) {
     BOOST_TEST(contains(named(embedding, "llama"), "does not generate text"));
   }

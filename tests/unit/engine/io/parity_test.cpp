@@ -70,7 +70,25 @@ constexpr const char* kCases = R"json([
    "sliding_window": 6, "rope_theta": 5000.0},
   {"model_type": "smollm3", "num_key_value_heads": null, "use_sliding_window": true, "sliding_window": 6,
    "layer_types": ["sliding_attention", "full_attention", "full_attention", "sliding_attention",
-   "full_attention"]}
+   "full_attention"]},
+  {"model_type": "gemma2"},
+  {"model_type": "gemma2", "head_dim": 16, "query_pre_attn_scalar": 144, "sliding_window": 8,
+   "tie_word_embeddings": false, "attention_bias": true, "rope_theta": 1234.0},
+  {"model_type": "gemma2", "num_key_value_heads": 1, "layer_types": ["full_attention", "sliding_attention",
+   "full_attention", "sliding_attention", "full_attention"]},
+  {"model_type": "gemma3_text", "num_key_value_heads": 1, "num_hidden_layers": 7},
+  {"model_type": "gemma3_text", "num_key_value_heads": 1, "sliding_window_pattern": 2, "sliding_window": 12,
+   "rope_theta": 100000.0, "rope_local_base_freq": 500.0,
+   "rope_scaling": {"rope_type": "linear", "factor": 8.0}},
+  {"model_type": "gemma3_text", "num_key_value_heads": 1, "head_dim": 32, "sliding_window_pattern": 3,
+   "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 99.0}}},
+  {"model_type": "phi3"},
+  {"model_type": "phi3", "sliding_window": 2047, "num_key_value_heads": 2, "partial_rotary_factor": 0.5},
+  {"model_type": "phi3", "rope_scaling": {"type": "longrope", "short_factor": [1, 1.5, 2, 2, 2, 3, 3, 4],
+   "long_factor": [5, 5, 5, 5, 5, 5, 5, 5]}, "max_position_embeddings": 131072,
+   "original_max_position_embeddings": 4096},
+  {"model_type": "phi3", "rope_parameters": {"rope_type": "longrope", "short_factor": [1, 1.5, 2, 2, 2, 3],
+   "long_factor": [5, 5, 5, 5, 5, 5], "partial_rotary_factor": 0.75}, "max_position_embeddings": 131072}
 ])json";
 
 // What transformers builds no model of.
@@ -81,7 +99,9 @@ constexpr const char* kRefused = R"json([
   {"model_type": "llama", "hidden_act": "no such function"},
   {"model_type": "llama", "num_attention_heads": 5},
   {"model_type": "smollm3", "no_rope_layers": [1, 0, 1]},
-  {"model_type": "smollm3", "no_rope_layer_interval": 0}
+  {"model_type": "smollm3", "no_rope_layer_interval": 0},
+  {"model_type": "phi3", "rope_scaling": {"type": "linear", "factor": 2.0}},
+  {"model_type": "phi3", "rope_scaling": {"type": "longrope", "short_factor": [1, 2], "long_factor": [1, 2]}}
 ])json";
 
 std::vector<json> with_shape(const char* cases) {
