@@ -7,11 +7,12 @@ import pathlib
 import time
 
 import sharing
+import tokenizing
 from harness import MIB, Daemon, Peer, alternate, one_after_another, resident_bytes, say
 
-SUITES = ["decode", "prefill", "load", "lease", "memory", "switch", "clients"]
+SUITES = ["decode", "prefill", "load", "tokenize", "lease", "memory", "switch", "clients"]
 # Each starts what it needs.
-ALONE = {"memory", "switch", "clients"}
+ALONE = {"tokenize", "memory", "switch", "clients"}
 PROMPT = [1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411]
 DECODE_TOKENS = 128
 # Some processors make transformers very slow in bf16; fewer tokens give the same rate.
@@ -95,6 +96,8 @@ def print_table(report):
     if "load" in report:
         print_speeds("load, acquire to grant", report["load"], "ms")
         print_first_load(report["load"])
+    if "tokenize" in report:
+        print_speeds("tokenize, Qwen2.5, one thread", report["tokenize"], "MiB/s")
     if "lease" in report:
         lease = report["lease"]
         print("lease of a resident model")
@@ -164,8 +167,11 @@ def main():
         for suite in (suite for suite in suites if suite not in ALONE):
             say(suite)
             report[suite] = globals()["bench_" + suite](daemon, options, transformers, llama)
-    for suite, measure in (("memory", bench_memory), ("switch", sharing.bench_switch),
-                           ("clients", sharing.bench_clients)):
+    if "tokenize" in suites and (reason := tokenizing.skipped()):
+        say(f"tokenize skipped: {reason}")
+        suites = [suite for suite in suites if suite != "tokenize"]
+    for suite, measure in (("tokenize", tokenizing.bench_tokenize), ("memory", bench_memory),
+                           ("switch", sharing.bench_switch), ("clients", sharing.bench_clients)):
         if suite in suites:
             say(suite)
             report[suite] = measure(options)
