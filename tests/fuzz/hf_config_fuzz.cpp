@@ -1,5 +1,6 @@
 // Any bytes as config.json and generation_config.json: read within the promised ranges, or
 // BadModel.
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -19,6 +20,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       std::abort();
     }
     if (model::find_architecture(config.architecture) == nullptr) std::abort();
+    if (config.by_layer.size() != static_cast<std::size_t>(config.layers)) std::abort();
+    for (const io::LayerConfig& layer : config.by_layer) {
+      const bool known = layer.rope == io::LayerConfig::kNoRope ||
+                         static_cast<std::size_t>(layer.rope) < config.ropes.size();
+      if (!known || layer.window < 0) std::abort();
+    }
+    for (const io::RopeConfig& rope : config.ropes) {
+      if (rope.rotary_dim() > config.head_dim || !std::isfinite(rope.magnitude)) std::abort();
+      for (const float frequency : rope.frequencies) {
+        if (!std::isfinite(frequency)) std::abort();
+      }
+    }
     if (model::workspace_bytes(config) == 0) std::abort();
   } catch (const gpumodel::engine::BadModel&) {
   }
