@@ -71,6 +71,8 @@ std::vector<core::ModelId> Catalog::replace(const std::vector<ModelConfig>& mode
     } else if (known->removed) {
       add_again(*known, config);
     } else {
+      const ModelConfig& old = known->config;
+      if (old.path != config.path || old.dtype != config.dtype) known->facts.reset();
       known->config = config;
       by_name_.emplace(config.name, known->id);
     }

@@ -34,6 +34,18 @@ void Inspector::inspect_all() {
     if (!model.removed) inspect(model.id, [] {});
 }
 
+void Inspector::tell_known() {
+  for (const Model& known : catalog_.all()) {
+    if (known.removed || !known.facts || known.error) continue;
+    Model& model = catalog_.at(known.id);
+    try {
+      tell_core(model);
+    } catch (const wire::Error& error) {
+      tell_core_bad(model, error);
+    }
+  }
+}
+
 void Inspector::freshen(const std::vector<core::ModelId>& models,
                         std::function<void(const wire::Error*)> done) {
   std::set<core::ModelId> to_inspect;

@@ -19,6 +19,8 @@ class Inspector {
   // and `done` is called. Callers for a model that is being inspected share one inspection.
   void inspect(core::ModelId model, std::function<void()> done);
   void inspect_all();
+  // Tells the core what a new configuration says of the models whose folders are known already.
+  void tell_known();
   // Before models are decided about: inspects those that may have changed since they were read,
   // which resident ones cannot. Then `done` is called, within this call where there are none, with
   // an error that is not a model's own (a lost probe), or nullptr: the core knows the rest.

@@ -142,6 +142,7 @@ void Reload::replace_by(Config next) {
   for (const core::ModelId model : catalog_.replace(config_.models))
     conductor_.decide(
         [&](core::Core& core, core::Time now) { return core.remove_model(now, model); });
+  inspector_.tell_known();
   inspector_.inspect_all();
   log_.info("the configuration was reloaded", {{"MODELS", std::to_string(config_.models.size())}});
   events_.add("reloaded", fmt::format("{} models", config_.models.size()));
