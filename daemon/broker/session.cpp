@@ -1,6 +1,7 @@
 #include "broker/session.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <algorithm>
 
@@ -25,16 +26,25 @@ Session::Session(asio::io_context& io, core::SessionId id, Peer peer, os::Fd soc
 void Session::start() {
   if (peer_.process) {
     process_.assign(peer_.process.release());
-    process_.async_wait(asio::posix::stream_descriptor::wait_read,
-                        alive_.guard([this](const boost::system::error_code& error) {
-                          if (!error) end("its process ended");
-                        }));
+    watch_process();
   }
   first_message_.expires_after(wire::kFirstMessageWithin);
   first_message_.async_wait(alive_.guard([this](const boost::system::error_code& error) {
     if (!error && !heard_) end("no message within the time for the first");
   }));
   stream_.start();
+}
+
+void Session::watch_process() {
+  process_.async_wait(asio::posix::stream_descriptor::wait_read,
+                      alive_.guard([this](const boost::system::error_code& error) {
+                        if (error) return;
+                        // The reactor also wakes for what an earlier owner of the descriptor's
+                        // number was told in the same round.
+                        pollfd ended{process_.native_handle(), POLLIN, 0};
+                        if (::poll(&ended, 1, 0) == 1) return end("its process ended");
+                        watch_process();
+                      }));
 }
 
 void Session::greet(std::string app) {

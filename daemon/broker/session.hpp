@@ -69,6 +69,7 @@ class Session final : private FrameStream::Handler {
   void end(const std::string& reason);
 
  private:
+  void watch_process();
   void on_frame(wire::Frame frame) override;
   void on_end(FrameStream::End end, const std::string& reason) override;
   void on_request(const wire::Frame& frame);
