@@ -73,7 +73,7 @@ void Aside::run(const std::function<std::string()>& work, OnDone on_done) {
   Job& job = *jobs_.emplace(number, std::make_unique<Job>(io_)).first->second;
   job.pid = pid;
   job.on_done = std::move(on_done);
-  job.process.assign(process.release());
+  job.process = std::move(process);
   job.output.assign(ours.release());
   job.limit.expires_after(limit_);
   job.limit.async_wait(alive_.guard([this, number](const boost::system::error_code& error) {
@@ -95,9 +95,7 @@ void Aside::read_more(std::uint64_t number) {
         read.bytes.resize(had + size);
         if (!error) return read_more(number);
         // The copy has ended, or is about to.
-        read.process.async_wait(
-            asio::posix::stream_descriptor::wait_read,
-            alive_.guard([this, number](const boost::system::error_code&) { finish(number); }));
+        read.end.start(std::move(read.process), [this, number] { finish(number); });
       }));
 }
 

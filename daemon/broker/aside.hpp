@@ -10,7 +10,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "broker/loop.hpp"
+#include "broker/process_watch.hpp"
 #include "os/fd.hpp"
 
 namespace gpumodel::broker {
@@ -32,9 +32,10 @@ class Aside {
 
  private:
   struct Job {
-    explicit Job(asio::io_context& io) : process(io), output(io), limit(io) {}
+    explicit Job(asio::io_context& io) : end(io), output(io), limit(io) {}
     pid_t pid = 0;
-    asio::posix::stream_descriptor process;  // a pidfd
+    os::Fd process;  // a pidfd, until `end` has it
+    ProcessWatch end;
     asio::posix::stream_descriptor output;
     asio::steady_timer limit;
     std::string bytes;

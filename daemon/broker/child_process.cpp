@@ -81,11 +81,7 @@ ChildProcess::ChildProcess(asio::io_context& io, const std::string& program,
     ::waitpid(pid_, nullptr, 0);
     throw std::system_error(error, std::generic_category(), "pidfd_open");
   }
-  process_.assign(process.release());
-  process_.async_wait(asio::posix::stream_descriptor::wait_read,
-                      alive_.guard([this](const boost::system::error_code& error) {
-                        if (!error) reap();
-                      }));
+  process_.start(std::move(process), [this] { reap(); });
   socket = std::move(ours);
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/loop.hpp"
+#include "broker/process_watch.hpp"
 #include "os/fd.hpp"
 
 namespace gpumodel::broker {
@@ -34,9 +34,8 @@ class ChildProcess {
   void reap();
 
   pid_t pid_ = 0;
-  asio::posix::stream_descriptor process_;  // a pidfd
+  ProcessWatch process_;
   std::function<void(std::string)> on_exit_;
-  Alive alive_;
 };
 
 // gpumodel-engine beside this program, or in ../libexec or ../lib/gpumodeld; the first of them

@@ -1,7 +1,6 @@
 #include "broker/session.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
 
 #include <algorithm>
 
@@ -24,27 +23,12 @@ Session::Session(asio::io_context& io, core::SessionId id, Peer peer, os::Fd soc
       first_message_(io) {}
 
 void Session::start() {
-  if (peer_.process) {
-    process_.assign(peer_.process.release());
-    watch_process();
-  }
+  if (peer_.process) process_.start(std::move(peer_.process), [this] { end("its process ended"); });
   first_message_.expires_after(wire::kFirstMessageWithin);
   first_message_.async_wait(alive_.guard([this](const boost::system::error_code& error) {
     if (!error && !heard_) end("no message within the time for the first");
   }));
   stream_.start();
-}
-
-void Session::watch_process() {
-  process_.async_wait(asio::posix::stream_descriptor::wait_read,
-                      alive_.guard([this](const boost::system::error_code& error) {
-                        if (error) return;
-                        // The reactor also wakes for what an earlier owner of the descriptor's
-                        // number was told in the same round.
-                        pollfd ended{process_.native_handle(), POLLIN, 0};
-                        if (::poll(&ended, 1, 0) == 1) return end("its process ended");
-                        watch_process();
-                      }));
 }
 
 void Session::greet(std::string app) {
@@ -121,8 +105,7 @@ void Session::end(const std::string& reason) {
   if (ended_) return;
   ended_ = true;
   stream_.close();
-  boost::system::error_code ignored;
-  process_.close(ignored);
+  process_.stop();
   first_message_.cancel();
   // Whoever is answering this session right now must not find it, or its leases, gone under its
   // hands.

@@ -7,6 +7,7 @@
 
 #include "broker/frame_stream.hpp"
 #include "broker/peer.hpp"
+#include "broker/process_watch.hpp"
 #include "core/types.hpp"
 #include "wire/codec.hpp"
 
@@ -69,7 +70,6 @@ class Session final : private FrameStream::Handler {
   void end(const std::string& reason);
 
  private:
-  void watch_process();
   void on_frame(wire::Frame frame) override;
   void on_end(FrameStream::End end, const std::string& reason) override;
   void on_request(const wire::Frame& frame);
@@ -82,7 +82,7 @@ class Session final : private FrameStream::Handler {
   Handler& handler_;
   asio::io_context& io_;
   FrameStream stream_;
-  asio::posix::stream_descriptor process_;
+  ProcessWatch process_;
   asio::steady_timer first_message_;
   std::string app_;
   bool said_hello_ = false;
