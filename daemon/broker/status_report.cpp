@@ -119,6 +119,7 @@ status::Model StatusReport::model(const Model& model, const core::ModelRow* row)
     out.device = device_name(row->device);
     out.context_tokens = row->context_tokens;
     out.device_bytes = row->device_bytes;
+    out.adapter_bytes = row->adapter_bytes;
     out.pinned = row->pinned;
     out.leases = row->leases;
     out.waiting = row->waiting;

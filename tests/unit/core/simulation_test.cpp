@@ -27,9 +27,9 @@ struct Mutated {
   Mutated& operator=(const Mutated&) = delete;
 };
 
-// The first seed that fails, of at most `seeds`.
-std::optional<std::uint64_t> find_failure(std::uint64_t seeds) {
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+// The first seed of [first, end) that fails.
+std::optional<std::uint64_t> find_failure(std::uint64_t first, std::uint64_t end) {
+  for (std::uint64_t seed = first; seed < end; ++seed) {
     if (run_trace(seed, make_trace(seed, kLength)).violation) return seed;
   }
   return std::nullopt;
@@ -63,17 +63,18 @@ BOOST_AUTO_TEST_CASE(every_broken_rule_is_noticed) {
   for (int i = 1; i < static_cast<int>(core::Mutation::count); ++i) {
     const Mutated mutated(static_cast<core::Mutation>(i));
     BOOST_TEST_CONTEXT("mutation " << i) {
-      bool noticed = find_failure(1'000).has_value();
+      // Shares notice at once what traces never do; few rules need many traces.
+      bool noticed = find_failure(1, 300).has_value();
       for (std::uint64_t seed = 1; !noticed && seed <= 20; ++seed)
         noticed = unfair_shares(seed).has_value();
-      BOOST_TEST(noticed);
+      BOOST_TEST((noticed || find_failure(300, 1'000).has_value()));
     }
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_failing_trace_is_shrunk_to_its_cause) {
   const Mutated mutated(core::Mutation::starve_head);
-  const auto seed = find_failure(1'000);
+  const auto seed = find_failure(1, 1'000);
   BOOST_REQUIRE(seed.has_value());
   const Trace small = shrink(*seed, make_trace(*seed, kLength));
   BOOST_TEST(run_trace(*seed, small).violation.has_value());
