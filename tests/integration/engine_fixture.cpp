@@ -3,22 +3,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "wire/version.hpp"
 
 namespace gpumodel::test {
-
-std::string demo_model() {
-  const char* folder = std::getenv("GPUMODEL_DEMO_MODEL");
-  return folder != nullptr ? folder : "";
-}
-
-boost::test_tools::assertion_result has_demo_model(boost::unit_test::test_unit_id) {
-  boost::test_tools::assertion_result result(!demo_model().empty());
-  result.message() << "GPUMODEL_DEMO_MODEL does not name the demo model's folder";
-  return result;
-}
 
 Child::Child(std::vector<std::string> arguments) {
   int ends[2];

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "support/process.hpp"
+#include "support/testdata.hpp"
 #include "support/wire_client.hpp"
 #include "wire/engine_messages.hpp"
 
@@ -14,12 +15,6 @@ namespace gpumodel::test {
 
 constexpr std::uint32_t kContext = 2048;
 constexpr std::uint64_t kMiB = 1u << 20;
-
-// $GPUMODEL_DEMO_MODEL, or empty.
-std::string demo_model();
-
-// A precondition: whether there is one.
-boost::test_tools::assertion_result has_demo_model(boost::unit_test::test_unit_id);
 
 // A program with one end of a socketpair, whose number stands for "FD" in its arguments, and a
 // client at the other.

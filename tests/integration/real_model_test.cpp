@@ -1,10 +1,7 @@
 // The whole path with nothing faked: gpumodelctl and the pipeline program, libgpumodel, gpumodeld, the
-// engine, and a real model in three folders on a device that holds one of them at a time.
-#include <nlohmann/json.hpp>
-
+// engine, and a real model.
 #include <pwd.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,92 +11,14 @@
 #include <sstream>
 #include <thread>
 
-#include "support/process.hpp"
-#include "support/testdata.hpp"
+#include "real_daemon.hpp"
 
 using namespace gpumodel;
 using nlohmann::json;
+using test::daemon;
 using test::Finished;
 
 namespace {
-
-boost::test_tools::assertion_result has_demo_model(boost::unit_test::test_unit_id) {
-  const char* folder = std::getenv("GPUMODEL_DEMO_MODEL");
-  boost::test_tools::assertion_result found(folder != nullptr && *folder != '\0' &&
-                                            std::filesystem::exists(std::string(folder) + "/config.json"));
-  if (!found) found.message() << "no demo model; run tools/setup";
-  return found;
-}
-
-// gpumodeld with concept, relationship and attribute on a CPU device of this much memory.
-class Daemon {
- public:
-  explicit Daemon(const std::string& memory) {
-    char pattern[] = "/tmp/gpumodel-real.XXXXXX";
-    if (mkdtemp(pattern) == nullptr) throw std::runtime_error("mkdtemp");
-    folder_ = pattern;
-    std::ofstream config(folder_ + "/gpumodeld.toml");
-    config << "[devices.cpu]\nmemory = \"" << memory << "\"\n";
-    for (const char* model : {"concept", "relationship", "attribute"}) {
-      const auto target = std::filesystem::path(folder_) / model;
-      std::filesystem::create_directory(target);
-      for (const auto& file : std::filesystem::directory_iterator(std::getenv("GPUMODEL_DEMO_MODEL")))
-        std::filesystem::copy(file.path(), target / file.path().filename());
-      config << "[models." << model << "]\npath = \"" << model << "\"\ncontext_tokens = 2048\n";
-    }
-    config.close();
-    process_ = std::make_unique<test::Process>(std::vector<std::string>{
-        test::program("gpumodeld"), "--config", folder_ + "/gpumodeld.toml", "--socket", socket()});
-    for (int attempt = 0; attempt < 600 && ctl({"models"}).exit_code != 0; ++attempt)
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  ~Daemon() {
-    process_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  std::string socket() const { return folder_ + "/api.sock"; }
-  test::Environment environment() const { return {{"GPUMODEL_SOCKET", socket()}}; }
-
-  std::vector<std::string> words(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), test::program("gpumodelctl"));
-    return arguments;
-  }
-  Finished ctl(const std::vector<std::string>& arguments, const std::string& input = "") const {
-    return test::run(words(arguments), input, environment());
-  }
-  // With --json, expecting success.
-  json ask(std::vector<std::string> arguments, const std::string& input = "") const {
-    arguments.push_back("--json");
-    const Finished done = ctl(arguments, input);
-    BOOST_REQUIRE_MESSAGE(done.exit_code == 0, arguments[0] << " gave " << done.out << done.err);
-    return json::parse(done.out);
-  }
-  // With --json, expecting this exit code; the error map.
-  json refused(std::vector<std::string> arguments, int exit_code, const std::string& input = "") const {
-    arguments.push_back("--json");
-    const Finished done = ctl(arguments, input);
-    BOOST_REQUIRE_MESSAGE(done.exit_code == exit_code,
-                          arguments[0] << " exited with " << done.exit_code << ": " << done.out << done.err);
-    return json::parse(done.out).at("error");
-  }
-  json model(const std::string& name) const {
-    const json status = ask({"status"});
-    for (const json& row : status.at("models"))
-      if (row.at("name") == name) return row;
-    throw std::runtime_error("no row for " + name);
-  }
-
- private:
-  std::string folder_;
-  std::unique_ptr<test::Process> process_;
-};
-
-// One for the whole suite, since every test leaves it as it found it: nothing leased, nothing loaded.
-Daemon& daemon() {
-  static Daemon instance("512 MiB");
-  return instance;
-}
 
 // What the kernel holds resident for the arenas of an engine: the large mappings without a file.
 std::uint64_t arena_bytes(pid_t engine) {
@@ -124,7 +43,7 @@ std::uint64_t arena_bytes(pid_t engine) {
 // The most that an engine's arenas held while this lived.
 class Peak {
  public:
-  explicit Peak(const Daemon& watched)
+  explicit Peak(const test::RealDaemon& watched)
       : thread_([this, &watched] {
           while (!stop_) {
             const json status = watched.ask({"status"});
@@ -162,7 +81,7 @@ const char* const kQuestion = R"([{"role": "user", "content": "What is the capit
 
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(real_model_test, *boost::unit_test::precondition(has_demo_model))
+BOOST_AUTO_TEST_SUITE(real_model_test, *boost::unit_test::precondition(test::has_demo_model))
 
 BOOST_AUTO_TEST_CASE(the_pipeline_runs_and_gives_the_memory_back) {
   const Finished done = test::run({test::program("pipeline")}, "", daemon().environment());
@@ -182,7 +101,7 @@ BOOST_AUTO_TEST_CASE(the_pipeline_runs_and_gives_the_memory_back) {
 
 BOOST_AUTO_TEST_CASE(the_pipeline_never_holds_more_than_one_model) {
   const auto need = daemon().model("concept").at("device_bytes").get<std::uint64_t>();
-  Daemon small(std::to_string(need + need / 5) + " B");
+  test::RealDaemon small(std::to_string(need + need / 5) + " B");
   Peak peak(small);
   const Finished done = test::run({test::program("pipeline")}, "", small.environment());
   BOOST_TEST(done.exit_code == 0, done.err);

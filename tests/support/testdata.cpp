@@ -30,6 +30,13 @@ std::string oracle_python() {
   return python != nullptr && access(python, X_OK) == 0 ? python : "";
 }
 
+std::string demo_model() {
+  const char* folder = std::getenv("GPUMODEL_DEMO_MODEL");
+  return folder != nullptr && access((std::string(folder) + "/config.json").c_str(), R_OK) == 0
+             ? folder
+             : "";
+}
+
 boost::test_tools::assertion_result has_testdata::operator()(boost::unit_test::test_unit_id) const {
   boost::test_tools::assertion_result found(access(testdata(relative_).c_str(), R_OK) == 0);
   if (!found) found.message() << "no test data at " << testdata(relative_);
@@ -40,6 +47,12 @@ boost::test_tools::assertion_result has_oracle_python::operator()(
     boost::unit_test::test_unit_id) const {
   boost::test_tools::assertion_result found(!oracle_python().empty());
   if (!found) found.message() << "no Python with the oracles; run tools/setup";
+  return found;
+}
+
+boost::test_tools::assertion_result has_demo_model(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result found(!demo_model().empty());
+  if (!found) found.message() << "no demo model; run tools/setup";
   return found;
 }
 

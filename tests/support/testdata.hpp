@@ -18,6 +18,9 @@ std::string read_file(const std::string& path);
 // $GPUMODEL_PYTHON, the interpreter with the oracles; empty where there is none.
 std::string oracle_python();
 
+// $GPUMODEL_DEMO_MODEL, the folder of SmolLM2-135M-Instruct; empty where there is none.
+std::string demo_model();
+
 // A precondition for a test case: `* boost::unit_test::precondition(has_testdata("msgpack"))`.
 // Boost.Test reports the case as skipped, by name and with this reason, where the path is missing.
 struct has_testdata {
@@ -32,5 +35,8 @@ struct has_testdata {
 struct has_oracle_python {
   boost::test_tools::assertion_result operator()(boost::unit_test::test_unit_id) const;
 };
+
+// The same for tests that run the demo model.
+boost::test_tools::assertion_result has_demo_model(boost::unit_test::test_unit_id);
 
 }  // namespace gpumodel::test

@@ -63,19 +63,6 @@ std::vector<std::string> folders_in(const std::string& parent) {
   return folders;
 }
 
-std::string demo_model() {
-  const char* folder = std::getenv("GPUMODEL_DEMO_MODEL");
-  return folder ? folder : "";
-}
-
-struct has_demo_model {
-  boost::test_tools::assertion_result operator()(utf::test_unit_id) const {
-    boost::test_tools::assertion_result result(!demo_model().empty() && !oracle_python().empty());
-    result.message() << "needs GPUMODEL_DEMO_MODEL and GPUMODEL_PYTHON";
-    return result;
-  }
-};
-
 void check_rows(const std::string& what, const Rows& got, const Rows& expected, float limit) {
   const float difference = largest_difference(got, expected);
   BOOST_TEST_MESSAGE(what << ": off by at most " << difference);
@@ -169,7 +156,8 @@ BOOST_AUTO_TEST_CASE(agrees_with_transformers_on_random_models,
 }
 
 BOOST_AUTO_TEST_CASE(agrees_with_transformers_on_the_demo_model,
-                     *utf::precondition(has_demo_model())) {
+                     *utf::precondition(has_demo_model) *
+                         utf::precondition(has_oracle_python())) {
   // A question in the model's own chat template.
   const Reference exact = float_references({demo_model()},
                                            "1,9690,198,2683,359,253,5356,5646,11173,3365,3511,308,"

@@ -11,20 +11,6 @@ using nlohmann::json;
 
 namespace {
 
-// The tokenizer of the demo model, where $GPUMODEL_DEMO_MODEL says where that is.
-std::string demo_tokenizer() {
-  const char* const folder = std::getenv("GPUMODEL_DEMO_MODEL");
-  return folder != nullptr && *folder != '\0' ? std::string(folder) + "/tokenizer.json" : "";
-}
-
-struct has_demo_model {
-  boost::test_tools::assertion_result operator()(boost::unit_test::test_unit_id) const {
-    boost::test_tools::assertion_result found(!demo_tokenizer().empty());
-    if (!found) found.message() << "GPUMODEL_DEMO_MODEL does not name the demo model's folder";
-    return found;
-  }
-};
-
 json regex_split(const std::string& pattern, const std::string& behavior = "Isolated",
                  bool invert = false) {
   return {{"type", "Split"},
@@ -50,9 +36,10 @@ BOOST_AUTO_TEST_CASE(qwen, *boost::unit_test::precondition(has_testdata("tokeniz
   BOOST_TEST(compare_with_oracle("every", path, "Qwen2.5") > 700);
 }
 
-BOOST_AUTO_TEST_CASE(demo_model, *boost::unit_test::precondition(has_demo_model())) {
-  BOOST_TEST(compare_with_oracle("random 12 1000", demo_tokenizer(), "demo model") == 1000);
-  BOOST_TEST(compare_with_oracle("every", demo_tokenizer(), "demo model") > 700);
+BOOST_AUTO_TEST_CASE(the_demo_model, *boost::unit_test::precondition(has_demo_model)) {
+  BOOST_TEST(compare_with_oracle("random 12 1000", demo_model() + "/tokenizer.json",
+                                 "demo model") == 1000);
+  BOOST_TEST(compare_with_oracle("every", demo_model() + "/tokenizer.json", "demo model") > 700);
 }
 
 BOOST_AUTO_TEST_CASE(byte_fallback,
