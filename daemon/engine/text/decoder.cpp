@@ -64,8 +64,10 @@ Decoder Decoder::parse(const JsonNode& node) {
   Decoder decoder;
   if (node.is_null()) {
     decoder.factories_.push_back(std::make_unique<PlainFactory<JoinStage>>());
+    decoder.joins_ = true;
   } else {
     decoder.add(node);
+    decoder.is_byte_level_ = node.type() == "ByteLevel";
   }
   return decoder;
 }

@@ -34,6 +34,11 @@ class Decoder {
   // spaces. Throws BadModel for any other type.
   static Decoder parse(const JsonNode& node);
 
+  // Whether it is ByteLevel alone: every token stands for its bytes, wherever it is.
+  bool is_byte_level() const { return is_byte_level_; }
+  // Whether a token's bytes are the same behind any other token.
+  bool keeps_tokens_apart() const { return !joins_; }
+
   // A chain for one stream, which appends the text to `out` as soon as it is certain. The first
   // stage is the one to write to. `out` and the decoder outlive the chain.
   std::vector<std::unique_ptr<DecoderStage>> chain(std::string& out) const;
@@ -42,6 +47,8 @@ class Decoder {
   void add(const JsonNode& node);
 
   std::vector<std::unique_ptr<const Factory>> factories_;
+  bool is_byte_level_ = false;
+  bool joins_ = false;  // puts something between tokens
 };
 
 }  // namespace gpumodel::engine::text

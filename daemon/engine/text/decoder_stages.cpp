@@ -38,9 +38,6 @@ void ByteLevelStage::finish() {
   next_.finish();
 }
 
-namespace {
-
-// The byte of a token like <0x0A>.
 std::optional<char> byte_of_token(std::string_view token) {
   if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return std::nullopt;
   unsigned value = 0;
@@ -49,8 +46,6 @@ std::optional<char> byte_of_token(std::string_view token) {
   if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
   return static_cast<char>(value);
 }
-
-}  // namespace
 
 void ByteFallbackStage::end_token() {
   if (const std::optional<char> byte = byte_of_token(token_)) {

@@ -4,6 +4,7 @@
 // back everything (Strip and Metaspace do not, nor Replace of a single character).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -56,6 +57,9 @@ class ByteLevelStage final : public DecoderStage {
   std::string text_;
   LossyUtf8 utf8_;
 };
+
+// The byte of a token like <0x0A>.
+std::optional<char> byte_of_token(std::string_view token);
 
 // <0x41> to a byte. A run of such tokens that is no UTF-8 becomes one U+FFFD for each of them, so
 // the run is held back until it ends.

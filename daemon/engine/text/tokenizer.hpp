@@ -50,6 +50,10 @@ class Tokenizer {
   // The token as the file has it ("Ġthe"); empty for an id that is not known.
   std::string_view id_to_token(std::int32_t id) const;
 
+  // The bytes that each id adds to a text behind other tokens, by id; empty for special and unknown
+  // ones. Null where there are no such bytes: the model's decoder puts something between tokens.
+  std::optional<std::vector<std::string>> token_bytes() const;
+
   std::int32_t vocab_size() const;  // the largest id plus one, added tokens included
   bool is_known(std::int32_t id) const;
   bool is_special(std::int32_t id) const;
