@@ -31,6 +31,8 @@ inline constexpr std::size_t kMaxModelsPerLease = 16;
 inline constexpr std::size_t kMaxModelNameBytes = 128;
 inline constexpr std::size_t kMaxStopStrings = 16;
 inline constexpr std::size_t kMaxStopBytes = 256;
+// Of a JSON schema, a regular expression or a grammar.
+inline constexpr std::size_t kMaxConstraintBytes = 256 * 1024;
 inline constexpr std::size_t kMaxLogitBiases = 1024;
 inline constexpr std::uint32_t kMaxTopLogprobs = 20;
 

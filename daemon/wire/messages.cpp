@@ -34,6 +34,19 @@ void check_sampling(const GenerationParams& params) {
   require(!params.seed || *params.seed >= 0, "seed: from 0 to 2^63-1");
 }
 
+void check_constraint(const GenerationParams& params) {
+  int constraints = 0;
+  for (const auto* constraint : {&params.json_schema, &params.regex, &params.grammar}) {
+    if (!constraint->has_value()) continue;
+    ++constraints;
+    require((*constraint)->size() <= kMaxConstraintBytes,
+            "json_schema, regex, grammar: at most 256 KiB");
+  }
+  require(constraints <= 1, "at most one of json_schema, regex and grammar can be given");
+  require(constraints == 0 || !params.ignore_eos,
+          "ignore_eos: not with json_schema, regex or grammar, which end the text");
+}
+
 }  // namespace
 
 void check(const GenerationParams& params) {
@@ -44,10 +57,7 @@ void check(const GenerationParams& params) {
   for (const std::string& stop : params.stop)
     require(!stop.empty() && stop.size() <= kMaxStopBytes, "stop: each of 1 to 256 bytes");
   require(params.top_logprobs <= kMaxTopLogprobs, "top_logprobs: from 0 to 20");
-  for (const auto* constraint : {&params.json_schema, &params.regex, &params.grammar})
-    if (constraint->has_value())
-      throw Error(Code::unsupported,
-                  "json_schema, regex and grammar are not served by this version; hello lists what is");
+  check_constraint(params);
 }
 
 }  // namespace gpumodel::wire

@@ -66,6 +66,14 @@ ordered_json to_json(const Generated& generated, const GenerateCommand& command)
   return out;
 }
 
+// A schema is an object or a boolean; anything else names a file.
+std::string schema_text(const std::string& schema) {
+  const std::size_t first = schema.find_first_not_of(" \t\r\n");
+  const bool is_json =
+      (first != std::string::npos && schema[first] == '{') || schema == "true" || schema == "false";
+  return is_json ? schema : read_input(schema);
+}
+
 void print_logprobs(const Generated& generated) {
   for (std::size_t i = 0; i < generated.logprobs.size(); ++i)
     fmt::print("{}\t{:.6f}\n", generated.tokens[i], generated.logprobs[i]);
@@ -133,6 +141,16 @@ int run_generate(const GenerateCommand& command) {
     input = command.has_prompt ? command.prompt : read_input("-");
     request.prompt = input.c_str();
     request.prompt_len = input.size();
+  }
+  std::string constraint;
+  if (command.json_schema) {
+    constraint = schema_text(*command.json_schema);
+    request.json_schema = constraint.c_str();
+  } else if (command.grammar_file) {
+    constraint = read_input(*command.grammar_file);
+    request.grammar = constraint.c_str();
+  } else if (command.regex) {
+    request.regex = command.regex->c_str();
   }
   request.logprobs = command.logprobs ? 1 : 0;
   request.top_logprobs = command.top_logprobs;

@@ -4,6 +4,7 @@
 #include <gpumodel.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,10 @@ struct GenerateCommand {
   int wait_ms = GM_WAIT_FOREVER;
   bool logprobs = false;
   std::uint32_t top_logprobs = 0;
+  // At most one.
+  std::optional<std::string> json_schema;  // JSON, or a file with it
+  std::optional<std::string> regex;
+  std::optional<std::string> grammar_file;
   bool json = false;
   Sampling sampling;
 };

@@ -57,7 +57,8 @@ Command generate_command(CLI::App& app, Common& common) {
       "Lease a model, generate once, release it.\n"
       "Without --prompt, --tokens and --messages the prompt is read from standard input.",
       "  gpumodelctl generate concept --prompt \"Once upon a time\" --max-tokens 32\n"
-      "  gpumodelctl generate concept --messages chat.json --json\n");
+      "  gpumodelctl generate concept --messages chat.json --json\n"
+      "  gpumodelctl generate concept --prompt \"A city: \" --json-schema city.json\n");
   auto options = std::make_shared<GenerateCommand>();
   auto tokens = std::make_shared<std::string>();
   auto wait = std::make_shared<double>(-1);
@@ -77,6 +78,17 @@ Command generate_command(CLI::App& app, Common& common) {
                    "through the chat template")
       ->type_name("FILE");
   source->require_option(0, 1);
+  auto* constraint = command->add_option_group("constraint");
+  constraint
+      ->add_option("--json-schema", options->json_schema,
+                   "the output is one JSON value that obeys this schema, given as JSON or as a "
+                   "file; {}: any value")
+      ->type_name("FILE|JSON");
+  constraint->add_option("--regex", options->regex, "the output matches this as a whole")
+      ->type_name("EXPRESSION");
+  constraint->add_option("--grammar", options->grammar_file, "the output is of this EBNF grammar")
+      ->type_name("FILE");
+  constraint->require_option(0, 1);
   add_sampling(command, options->sampling);
   add_wait(command, *wait, kWaitHelp);
   command->add_flag("--logprobs", options->logprobs, "the log-probability of each token");

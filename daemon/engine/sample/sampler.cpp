@@ -20,6 +20,15 @@ double log_sum_exp(std::span<const float> logits) {
   return static_cast<double>(most) + std::log(sum);
 }
 
+void forbid_others(std::span<float> logits, std::span<const std::uint32_t> allowed) {
+  constexpr std::size_t kBits = 32;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    const bool is_allowed =
+        i / kBits < allowed.size() && (allowed[i / kBits] >> i % kBits & 1u) != 0;
+    if (!is_allowed) logits[i] = kNothing;
+  }
+}
+
 std::int32_t draw(std::span<const Candidate> candidates, double uniform) {
   double total = 0.0;
   for (const Candidate& candidate : candidates) total += candidate.weight;
@@ -48,7 +57,8 @@ void adjust(std::span<float> logits, const SamplingParams& params, const TokenHi
 }
 
 Sample Sampler::sample(std::span<float> logits, const SamplingParams& params,
-                       const TokenHistory& history, std::uint64_t position) {
+                       const TokenHistory& history, std::uint64_t position,
+                       std::optional<std::span<const std::uint32_t>> allowed) {
   const std::span<float> known =
       logits.first(std::min(logits.size(), static_cast<std::size_t>(known_tokens_)));
   Sample result;
@@ -62,6 +72,7 @@ Sample Sampler::sample(std::span<float> logits, const SamplingParams& params,
           {token, static_cast<float>(known[static_cast<std::size_t>(token)] - normalizer)});
     if (params.logprobs) unmodified.assign(known.begin(), known.end());
   }
+  if (allowed) forbid_others(known, *allowed);
   adjust(logits, params, history);
   if (params.is_greedy()) {
     result.token = argmax(known);

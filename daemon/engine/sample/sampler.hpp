@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -41,8 +42,11 @@ class Sampler {
 
   // Chooses the token at `position` (0 for the first of the output). The logits are one row of all
   // columns, changed in place. The same logits, params, history and position give the same token.
+  // With `allowed`, only tokens whose bit is set there (bit i % 32 of word i / 32) are chosen from,
+  // before anything else is done to the logits; the log-probabilities are those without it.
   Sample sample(std::span<float> logits, const SamplingParams& params, const TokenHistory& history,
-                std::uint64_t position);
+                std::uint64_t position,
+                std::optional<std::span<const std::uint32_t>> allowed = std::nullopt);
 
   // The distribution that is drawn from: what temperature, top-k, top-p and min-p leave of
   // `scores`, in no particular order. Empty where no score is above -infinity. Valid until the

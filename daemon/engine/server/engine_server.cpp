@@ -21,6 +21,8 @@ constexpr unsigned kMaxLoadThreads = 4;
 constexpr std::uint64_t kCachedTextBytes = 8u << 20;
 // Enough that a prompt is prepared while loads run and another prompt takes long.
 constexpr unsigned kWorkers = 4;
+// Lengthy jobs leave one of them idle: constraints are compiled one after the other.
+constexpr unsigned kCompilers = 2;
 constexpr std::chrono::milliseconds kProgressEvery{50};
 
 // load.progress, at most one every kProgressEvery.
@@ -43,9 +45,10 @@ EngineServer::EngineServer(Channel& channel, BackendFactory make_backend)
 
 EngineServer::~EngineServer() {
   requests_.stop_all();
-  // The two hand work to each other: both threads end before either object does.
+  // They hand work to each other: all threads end before any of the objects does.
   if (steps_ != nullptr) steps_->stop();
-  workers_.reset();
+  for (const auto* pool : {&workers_, &compilers_})
+    if (*pool != nullptr) (*pool)->stop();
 }
 
 void EngineServer::serve() {
@@ -114,6 +117,7 @@ void EngineServer::start(const wire::StartParams& params, const ReplyPtr& reply)
   budget_ = std::make_unique<memory::Budget>(params.capacity_bytes);
   steps_ = std::make_unique<StepLoop>(channel_, std::move(backend));
   workers_ = std::make_unique<WorkerPool>(kWorkers);
+  compilers_ = std::make_unique<WorkerPool>(kCompilers);
   reply->succeed(wire::StartResult{std::string(wire::build_version()), ::getpid(),
                                    steps_->backend_name(), threads_,
                                    memory::process_resident_bytes()});
@@ -201,13 +205,45 @@ void EngineServer::generate(wire::EngineGenerateParams params, const ReplyPtr& r
       GenerationRequest{std::move(params), reply, model, arrived});
   steps_->watch(pending);
   workers_->submit(WorkerPool::Length::brief, [this, pending] {
-    if (pending->is_claimed()) return;
-    try {
-      steps_->submit(pending, prepare(pending->request()));
-    } catch (...) {
-      if (pending->claim()) pending->request().reply->fail(to_wire_error(std::current_exception()));
-    }
+    if (constraint_of(pending->request().params.generation)) return prepare_constrained(pending);
+    prepare_prompt(pending, nullptr);
   });
+}
+
+void EngineServer::prepare_prompt(const PendingPtr& pending, text::grammar::CompiledPtr grammar) {
+  if (pending->is_claimed()) return;
+  try {
+    steps_->submit(pending, prepare(pending->request(), std::move(grammar)));
+  } catch (...) {
+    if (pending->claim()) pending->request().reply->fail(to_wire_error(std::current_exception()));
+  }
+}
+
+void EngineServer::prepare_constrained(const PendingPtr& pending) {
+  auto constraint = *constraint_of(pending->request().params.generation);
+  const auto compiler = pending->request().model->grammars();
+  if (text::grammar::CompiledPtr known = compiler->find(constraint))
+    return prepare_prompt(pending, std::move(known));
+  // The job does not hold the request: where that is cancelled meanwhile, the model is free to go.
+  compilers_->submit(
+      WorkerPool::Length::lengthy, [this, compiler, constraint, waiting = std::weak_ptr(pending)] {
+        if (waiting.expired()) return;
+        text::grammar::CompiledPtr grammar;
+        std::exception_ptr failure;
+        try {
+          grammar = compile(*compiler, constraint);
+        } catch (...) {
+          failure = std::current_exception();
+        }
+        const PendingPtr still = waiting.lock();
+        if (still == nullptr) return;
+        if (failure == nullptr) {
+          workers_->submit(WorkerPool::Length::brief,
+                           [this, still, grammar] { prepare_prompt(still, grammar); });
+        } else if (still->claim()) {
+          still->request().reply->fail(to_wire_error(failure));
+        }
+      });
 }
 
 void EngineServer::measure(const ReplyPtr& reply) {

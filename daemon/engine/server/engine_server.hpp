@@ -36,6 +36,9 @@ class EngineServer {
   void fill(wire::FillParams params, os::Fd image, const ReplyPtr& reply);
   void unload(const wire::UnloadParams& params, const ReplyPtr& reply);
   void generate(wire::EngineGenerateParams params, const ReplyPtr& reply);
+  // On a worker: the constraint, then the prompt.
+  void prepare_constrained(const PendingPtr& pending);
+  void prepare_prompt(const PendingPtr& pending, text::grammar::CompiledPtr grammar);
   void measure(const ReplyPtr& reply);
 
   // How a load or fill of the weights `id` runs, for which `reply` is owed.
@@ -52,7 +55,9 @@ class EngineServer {
   ModelRegistry models_;
   TextCache texts_;
   std::unique_ptr<StepLoop> steps_;
-  std::unique_ptr<WorkerPool> workers_;  // its jobs use all of the above
+  // Jobs of either use all of the above and each other.
+  std::unique_ptr<WorkerPool> workers_;
+  std::unique_ptr<WorkerPool> compilers_;  // of constraints, which take seconds at worst
 };
 
 }  // namespace gpumodel::engine::server

@@ -85,7 +85,31 @@ Clock::time_point GenerationRequest::deadline() const {
   return arrived + std::chrono::milliseconds(std::min(ms, kMostMs));
 }
 
-PreparedGeneration prepare(const GenerationRequest& request) {
+std::optional<text::grammar::Constraint> constraint_of(const wire::GenerationParams& params) {
+  using text::grammar::ConstraintKind;
+  if (params.json_schema) return {{ConstraintKind::json_schema, *params.json_schema}};
+  if (params.regex) return {{ConstraintKind::regex, *params.regex}};
+  if (params.grammar) return {{ConstraintKind::ebnf, *params.grammar}};
+  return std::nullopt;
+}
+
+text::grammar::CompiledPtr compile(text::grammar::Compiler& compiler,
+                                   const text::grammar::Constraint& constraint) {
+  using text::grammar::ConstraintKind;
+  using text::grammar::Refusal;
+  try {
+    return compiler.get(constraint);
+  } catch (const Refusal& refusal) {
+    const char* const param = constraint.kind == ConstraintKind::json_schema ? "json_schema: "
+                              : constraint.kind == ConstraintKind::regex     ? "regex: "
+                                                                             : "grammar: ";
+    const bool is_unsupported = refusal.kind() == Refusal::Kind::unsupported;
+    throw Error(is_unsupported ? Code::unsupported : Code::bad_request,
+                std::string(param) + refusal.what());
+  }
+}
+
+PreparedGeneration prepare(const GenerationRequest& request, text::grammar::CompiledPtr grammar) {
   const wire::GenerationParams& params = request.params.generation;
   const ResidentModel& model = *request.model;
   std::vector<std::int32_t> prompt = model.text().prompt(params);
@@ -101,7 +125,8 @@ PreparedGeneration prepare(const GenerationRequest& request) {
     limits.max_tokens = std::min(limits.max_tokens, static_cast<std::uint64_t>(params.max_tokens));
   sample::SamplingParams sampling =
       sample::resolve(params, model.defaults(), model.config().vocab_size, fresh_seed());
-  return {std::move(prompt), std::move(sampling), std::move(limits), prompt_tokens};
+  return {std::move(prompt), std::move(sampling), std::move(limits), prompt_tokens,
+          std::move(grammar)};
 }
 
 void answer_unstarted(const GenerationRequest& request, Finish finish) {
@@ -124,6 +149,12 @@ Generation::Generation(GenerationRequest request, PreparedGeneration prepared, k
       detokenizer_(request_.model->text().tokenizer(), true),
       deadline_(request_.deadline()) {
   if (sampling_.needs_history()) history_.add_prompt(sequence_.tokens());
+  if (prepared.grammar != nullptr) matcher_.emplace(std::move(prepared.grammar));
+}
+
+std::optional<std::span<const std::uint32_t>> Generation::allowed() const {
+  if (!matcher_) return std::nullopt;
+  return matcher_->allowed();
 }
 
 void Generation::mark_scheduled(Clock::time_point now) {
@@ -137,7 +168,9 @@ Finish Generation::take(const sample::Sample& sample, Clock::time_point now,
   sequence_.append(sample.token);
   if (sampling_.needs_history()) history_.add_output(sample.token);
   const std::string text = detokenizer_.push(sample.token);
-  const Finish finish = output_.push(sample, text, text.empty());
+  Finish finish = output_.push(sample, text, text.empty());
+  if (matcher_) matcher_->accept(sample.token);
+  if (is_complete()) finish = Finish::stop;
   if (finish == Finish::none) emit(messages);
   return finish;
 }

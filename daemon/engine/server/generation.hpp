@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include "engine/server/reply.hpp"
 #include "engine/server/resident_model.hpp"
 #include "engine/text/detokenizer.hpp"
+#include "engine/text/grammar/matcher.hpp"
 
 namespace gpumodel::engine::server {
 
@@ -52,11 +55,21 @@ struct PreparedGeneration {
   sample::SamplingParams sampling;
   batch::OutputLimits limits;
   std::uint64_t prompt_tokens = 0;
+  text::grammar::CompiledPtr grammar;  // null: any text
 };
 
 // Throws wire::Error: `bad_request` (an empty prompt, a token out of the vocabulary, what the
 // template or the tokenizer refuses), `prompt_too_long` with its detail.
-PreparedGeneration prepare(const GenerationRequest& request);
+// `grammar` is the constraint of the params, compiled; null where they have none.
+PreparedGeneration prepare(const GenerationRequest& request, text::grammar::CompiledPtr grammar);
+
+// What json_schema, regex or grammar of the params ask for.
+std::optional<text::grammar::Constraint> constraint_of(const wire::GenerationParams& params);
+
+// As text::grammar::Compiler::get(), but throws wire::Error: `unsupported` or `bad_request`, which
+// name the param and what in it is at fault.
+text::grammar::CompiledPtr compile(text::grammar::Compiler& compiler,
+                                   const text::grammar::Constraint& constraint);
 
 // Answers a request of which nothing was run.
 void answer_unstarted(const GenerationRequest& request, batch::Finish finish);
@@ -70,6 +83,10 @@ class Generation {
   const sample::SamplingParams& sampling() const { return sampling_; }
   const sample::TokenHistory& history() const { return history_; }
   std::uint64_t position() const { return output_.tokens(); }
+  // The tokens that may come next, as the sampler takes them; absent where all may.
+  std::optional<std::span<const std::uint32_t>> allowed() const;
+  // The constraint leaves nothing to say.
+  bool is_complete() const { return matcher_ && matcher_->is_over() && matcher_->may_end(); }
   bool stop_requested() const { return request_.reply->stop().stop_requested(); }
   bool is_late(Clock::time_point now) const { return now >= deadline_; }
 
@@ -92,6 +109,7 @@ class Generation {
   batch::Output output_;
   text::Detokenizer detokenizer_;
   sample::TokenHistory history_;
+  std::optional<text::grammar::Matcher> matcher_;
   Clock::time_point deadline_;
   Clock::time_point scheduled_;
   Clock::time_point first_token_;

@@ -90,20 +90,30 @@ void Lane::run(const std::vector<batch::Work>& step, std::string& messages) {
 
 void Lane::sample(Generation& generation, const float* row, std::string& messages) {
   backend_.copy_to_host(row_.data(), row, row_.size() * sizeof(float));
-  const sample::Sample sample =
-      sampler_.sample(row_, generation.sampling(), generation.history(), generation.position());
   batch::Sequence* sequence = &generation.sequence();
+  if (generation.is_complete()) {  // its constraint is the empty text
+    generation.finish(Finish::stop, Clock::now());
+    end(sequence);
+    return;
+  }
+  const sample::Sample sample = sampler_.sample(row_, generation.sampling(), generation.history(),
+                                                generation.position(), generation.allowed());
   if (sample.token < 0) {
     generation.fail(Error(Code::bad_request,
-                          "no token may follow: logit_bias forbids all, or the model's logits are "
-                          "not finite"));
+                          "no token may follow: logit_bias forbids all, the model's vocabulary "
+                          "cannot write what json_schema, regex or grammar ask for, or its "
+                          "logits are not finite"));
     end(sequence);
     return;
   }
   const auto now = Clock::now();
-  const Finish finish = generation.take(sample, now, messages);
-  if (finish == Finish::none) return;
-  generation.finish(finish, now);
+  try {
+    const Finish finish = generation.take(sample, now, messages);
+    if (finish == Finish::none) return;
+    generation.finish(finish, now);
+  } catch (const text::grammar::Refusal& refusal) {
+    generation.fail(Error(Code::bad_request, refusal.what()));
+  }
   end(sequence);
 }
 

@@ -11,6 +11,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
+constexpr std::size_t kKeptGrammarBytes = 64u << 20;
+
 std::uint64_t milliseconds_since(steady_clock::time_point begun) {
   return static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begun).count());
@@ -71,6 +73,9 @@ void ResidentModel::find_tokens() {
   if (text_->eos_token()) end_tokens_.push_back(*text_->eos_token());
   std::sort(end_tokens_.begin(), end_tokens_.end());
   end_tokens_.erase(std::unique(end_tokens_.begin(), end_tokens_.end()), end_tokens_.end());
+  grammars_ = std::make_shared<text::grammar::Compiler>(
+      std::shared_ptr<const text::Tokenizer>(text_, &tokenizer), known_tokens_, end_tokens_,
+      kKeptGrammarBytes);
 }
 
 wire::LoadResult ResidentModel::report() const {

@@ -13,6 +13,7 @@
 #include "engine/model/loader.hpp"
 #include "engine/server/host_image.hpp"
 #include "engine/server/text_cache.hpp"
+#include "engine/text/grammar/compiler.hpp"
 #include "wire/engine_messages.hpp"
 
 namespace gpumodel::engine::server {
@@ -43,6 +44,8 @@ class ResidentModel {
   // Ids below known_tokens() that the tokenizer does not know either.
   const std::vector<std::int32_t>& unknown_tokens() const { return unknown_tokens_; }
   std::int32_t known_tokens() const { return known_tokens_; }
+  // Constraints of this model's texts; outlives the model where it is shared.
+  const std::shared_ptr<text::grammar::Compiler>& grammars() const { return grammars_; }
   // Prompt and output of one sequence: what was asked for, cut to the model's positions and the
   // pages.
   std::uint32_t context_tokens() const { return context_tokens_; }
@@ -83,6 +86,7 @@ class ResidentModel {
   std::int32_t known_tokens_ = 0;
   std::vector<std::int32_t> end_tokens_;
   std::vector<std::int32_t> unknown_tokens_;
+  std::shared_ptr<text::grammar::Compiler> grammars_;
   std::uint64_t load_ms_ = 0;
 };
 

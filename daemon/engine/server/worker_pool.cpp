@@ -11,7 +11,9 @@ WorkerPool::WorkerPool(unsigned threads) {
   for (unsigned i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
 }
 
-WorkerPool::~WorkerPool() {
+WorkerPool::~WorkerPool() { stop(); }
+
+void WorkerPool::stop() {
   std::deque<std::function<void()>> dropped[2];
   {
     const std::lock_guard lock(mutex_);
@@ -20,7 +22,8 @@ WorkerPool::~WorkerPool() {
     dropped[1].swap(lengthy_);
   }
   changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (std::thread& thread : threads_)
+    if (thread.joinable()) thread.join();
 }
 
 void WorkerPool::submit(Length length, std::function<void()> job) {

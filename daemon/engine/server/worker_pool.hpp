@@ -18,8 +18,10 @@ class WorkerPool {
 
   // At least 2 threads; one less of them take lengthy jobs.
   explicit WorkerPool(unsigned threads);
-  // Drops what has not begun and waits for what has.
-  ~WorkerPool();
+  ~WorkerPool();  // stops
+
+  // Drops what has not begun and waits for what has; nothing runs afterwards.
+  void stop();
 
   // Any thread. A job does not throw.
   void submit(Length length, std::function<void()> job);

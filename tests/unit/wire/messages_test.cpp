@@ -83,10 +83,20 @@ BOOST_AUTO_TEST_CASE(each_value_out_of_its_range_is_refused) {
   BOOST_TEST((answer([](auto& p) { p.logit_bias.assign(1025, {1, 0.0f}); }) == Code::invalid));
 }
 
-BOOST_AUTO_TEST_CASE(constraints_of_later_versions_are_unsupported) {
-  BOOST_TEST((answer([](auto& p) { p.json_schema = "{}"; }) == Code::unsupported));
-  BOOST_TEST((answer([](auto& p) { p.regex = "a+"; }) == Code::unsupported));
-  BOOST_TEST((answer([](auto& p) { p.grammar = "root ::= \"a\""; }) == Code::unsupported));
+BOOST_AUTO_TEST_CASE(one_constraint_of_bounded_size_that_may_end_the_text) {
+  BOOST_TEST(!answer([](auto& p) { p.json_schema = "{}"; }).has_value());
+  BOOST_TEST(!answer([](auto& p) { p.regex = std::string(256 * 1024, 'a'); }).has_value());
+  BOOST_TEST(!answer([](auto& p) { p.grammar = "root ::= \"a\""; }).has_value());
+  BOOST_TEST(
+      (answer([](auto& p) { p.json_schema = std::string(256 * 1024 + 1, 'a'); }) == Code::invalid));
+  BOOST_TEST((answer([](auto& p) {
+                p.json_schema = "{}";
+                p.regex = "a";
+              }) == Code::invalid));
+  BOOST_TEST((answer([](auto& p) {
+                p.grammar = "root ::= \"a\"";
+                p.ignore_eos = true;
+              }) == Code::invalid));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

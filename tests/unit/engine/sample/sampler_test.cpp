@@ -206,6 +206,46 @@ BOOST_AUTO_TEST_CASE(never_chooses_what_the_tokenizer_does_not_know) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(chooses_from_what_is_allowed_and_reports_the_whole_distribution) {
+  const std::vector<float> logits = random_logits(70, 9);
+  std::vector<std::uint32_t> allowed(3);  // 33 and 66
+  allowed[1] = 1u << 1;
+  allowed[2] = 1u << 2;
+  SamplingParams params;
+  params.logprobs = true;
+  params.top_logprobs = 5;
+  std::vector<float> row = logits;
+  const Sample free = Sampler(70).sample(row, params, {}, 0);
+  row = logits;
+  const Sample bound = Sampler(70).sample(row, params, {}, 0, allowed);
+  BOOST_TEST(bound.token == (logits[33] >= logits[66] ? 33 : 66));
+  BOOST_TEST_REQUIRE(bound.top.size() == 5u);
+  for (std::size_t i = 0; i < 5; ++i) {
+    BOOST_TEST(bound.top[i].token == free.top[i].token);
+    BOOST_TEST(bound.top[i].logprob == free.top[i].logprob);
+  }
+  const float difference =
+      logits[static_cast<std::size_t>(free.token)] - logits[static_cast<std::size_t>(bound.token)];
+  BOOST_TEST(std::abs(free.logprob - bound.logprob - difference) < 1e-4f);
+  // Before top-k: one that is not allowed takes nobody's place.
+  params.temperature = 100.0f;
+  params.top_k = 2;
+  bool was_chosen[2] = {};
+  for (std::uint64_t position = 0; position < 100; ++position) {
+    row = logits;
+    const std::int32_t token = Sampler(70).sample(row, params, {}, position, allowed).token;
+    BOOST_TEST((token == 33 || token == 66));
+    was_chosen[token == 66] = true;
+  }
+  BOOST_TEST((was_chosen[0] && was_chosen[1]));
+  // A bias does not bring back what is not allowed, and may forbid the rest.
+  params.logit_bias = {{0, 50.0f},
+                       {33, -std::numeric_limits<float>::infinity()},
+                       {66, -std::numeric_limits<float>::infinity()}};
+  row = logits;
+  BOOST_TEST(Sampler(70).sample(row, params, {}, 0, allowed).token == -1);
+}
+
 BOOST_AUTO_TEST_CASE(says_so_where_nothing_may_be_chosen) {
   SamplingParams params;
   for (const float temperature : {0.0f, 1.0f}) {
