@@ -96,13 +96,11 @@ class Daemon:
 class Peer:
     """A script that answers one command a line with one JSON object a line."""
 
-    def __init__(self, script, *arguments, path=None):
-        environment = dict(os.environ)
+    def __init__(self, script, *arguments, environment=None):
+        environment = {**os.environ, **(environment or {})}
         # Set on some machines to work round old OpenBLAS builds; they would slow the peers here.
         for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
             environment.pop(name, None)
-        if path:
-            environment["PYTHONPATH"] = str(path)
         self.process = subprocess.Popen([sys.executable, HERE / script, *map(str, arguments)], env=environment,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

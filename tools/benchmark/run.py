@@ -24,6 +24,11 @@ def transformers_peer(options):
     return Peer("peer_transformers.py", options.model, os.cpu_count())
 
 
+def llama_peer(options):
+    return Peer("peer_llama.py", options.llama / "SmolLM2-135M-Instruct-bf16.gguf", os.cpu_count(), environment={
+        "PYTHONPATH": str(options.llama / "python"), "LLAMA_CPP_LIB_PATH": str(options.llama / "build" / "bin")})
+
+
 def decode_speed(usage):
     return 1e6 * (usage["output_tokens"] - 1) / (usage["total_us"] - usage["first_token_us"])
 
@@ -145,7 +150,6 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--llama", type=pathlib.Path, required=True)
-    parser.add_argument("--llama-server", type=pathlib.Path, required=True)
     parser.add_argument("--redis-server", default="redis-server")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
@@ -155,15 +159,13 @@ def main():
     suites = SUITES if "all" in options.suites else options.suites
 
     report = {"machine": machine()}
-    threads = os.cpu_count()
     with contextlib.ExitStack() as stack:
         daemon = transformers = llama = None
         if set(suites) - ALONE:
             daemon = stack.enter_context(Daemon(options.bin, options.model))
         if set(suites) & {"decode", "prefill", "load"}:
             transformers = stack.enter_context(transformers_peer(options))
-            llama = stack.enter_context(Peer("peer_llama.py", options.llama / "SmolLM2-135M-Instruct-bf16.gguf",
-                                             threads, path=options.llama))
+            llama = stack.enter_context(llama_peer(options))
         for suite in (suite for suite in suites if suite not in ALONE):
             say(suite)
             report[suite] = globals()["bench_" + suite](daemon, options, transformers, llama)

@@ -49,7 +49,7 @@ def llama_router(options):
         probe.close()
         log = open(pathlib.Path(folder) / "log", "w+")
         process = subprocess.Popen(
-            [options.llama_server, "--models-dir", folder, "--models-max", "1", "--host", "127.0.0.1",
+            [options.llama / "build" / "bin" / "llama-server", "--models-dir", folder, "--models-max", "1", "--host", "127.0.0.1",
              "--port", str(port), "--threads", str(os.cpu_count()), "--ctx-size", "2048", "--parallel", "1"],
             stdout=log, stderr=log)
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
