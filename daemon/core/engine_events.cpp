@@ -186,7 +186,8 @@ void Core::State::answer_unload(const Resident& resident, const ReleaseReport& r
     PendingUnloads& pending = unloads_.at(release.request);
     add(report, pending.report);
     if (--pending.left != 0) continue;
-    const ReleaseReport all = pending.report;
+    ReleaseReport all = pending.report;
+    all.outcome = pending.weights_stay.value_or(all.outcome);
     unloads_.erase(release.request);
     if (all.residual_bytes <= config_.residual_threshold_bytes) {
       emit(Released{release.request, all});

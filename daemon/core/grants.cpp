@@ -162,14 +162,16 @@ void Core::State::answer_release() {
     if (part != nullptr && part->state == Resident::State::unloading) going.push_back(id);
   }
   const bool weights_stay = resident != nullptr && resident->state != Resident::State::unloading;
-  if (!going.empty() && !weights_stay) return answer_after_unloads(release, going);
   if (weights_stay) {
     const bool stays = kept(*resident);
     report.remaining_leases = resident->leases;
     report.outcome = resident->leases != 0 ? Outcome::still_leased
                      : stays               ? Outcome::kept
                                            : Outcome::kept_wanted;
-  } else {
+    if (!going.empty()) unloads_[release.request] = {0, report, report.outcome};
+  }
+  if (!going.empty()) return answer_after_unloads(release, going);
+  if (!weights_stay) {
     // It was suspended: nothing of it was on a device.
     report.remaining_leases = leases_.count_of_model(release.model);
     report.outcome = report.remaining_leases != 0 ? Outcome::still_leased : Outcome::freed;

@@ -39,6 +39,8 @@ struct PendingRelease {
 struct PendingUnloads {
   std::size_t left = 0;  // residents
   ReleaseReport report;  // of the others
+  // The adapter leaves alone: how its weights stay.
+  std::optional<ReleaseReport::Outcome> weights_stay{};
 };
 // Where waiters cannot be admitted: they keep their devices from the loads of later ones.
 struct Stuck {
