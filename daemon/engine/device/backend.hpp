@@ -53,6 +53,20 @@ struct Norm {
   float offset = 0.0f;
 };
 
+// A low-rank term (Hu et al. 2021, arXiv:2106.09685) of a product whose rows are several modules'
+// side by side: `a` shrinks x to the ranks of all of them, and each part's `b` expands its own
+// ranks.
+struct LoraPart {
+  MatrixView b;                   // (the module's columns, its rank)
+  std::int64_t first_rank = 0;    // its first row of `a`
+  std::int64_t first_column = 0;  // its first column of the product
+  float scale = 0.0f;
+};
+struct LoraTerm {
+  MatrixView a;  // (ranks of all parts, columns of x)
+  std::span<const LoraPart> parts;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -80,6 +94,11 @@ class Backend {
   // out (rows, w.rows) = or += x (rows, w.columns) w^T + bias (w.rows, or nullptr). out is not x.
   virtual void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
                       Output output, float* out) = 0;
+
+  // out (rows, columns) += by part, in its columns: scale * (x (rows, a.columns) a^T) b^T.
+  // `shrunk` (rows, a.rows) is overwritten. x is not out.
+  virtual void add_lora(const float* x, std::int64_t rows, const LoraTerm& term, float* shrunk,
+                        std::int64_t columns, float* out) = 0;
 
   // table (rows, 2 * n) for n frequencies: by row the cosines of position * frequency in float, as
   // transformers computes them, then as many sines, all times `magnitude`.

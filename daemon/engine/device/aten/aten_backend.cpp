@@ -95,6 +95,18 @@ class AtenBackend final : public Backend {
     }
   }
 
+  void add_lora(const float* x, std::int64_t rows, const LoraTerm& term, float* shrunk,
+                std::int64_t columns, float* out) override {
+    linear(x, rows, term.a, nullptr, Output::replace, shrunk);
+    const at::Tensor ranks = view(shrunk, {rows, term.a.rows});
+    const at::Tensor all = view(out, {rows, columns});
+    for (const LoraPart& part : term.parts) {
+      const at::Tensor own = ranks.narrow(1, part.first_rank, part.b.columns);
+      const at::Tensor expanded = own.matmul(view(part.b).to(at::kFloat).t());
+      all.narrow(1, part.first_column, part.b.rows).add_(expanded, part.scale);
+    }
+  }
+
   void rope_table(std::span<const float> frequencies, float magnitude,
                   std::span<const SequenceRows> sequences, float* table) override {
     const auto half = static_cast<std::int64_t>(frequencies.size());

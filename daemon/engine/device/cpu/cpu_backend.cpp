@@ -62,18 +62,19 @@ class CpuBackend final : public Backend {
 
   void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
               Output output, float* out) override {
-    const cpu::LinearArgs args{x, rows, w, bias, output, out};
-    const bool many = rows >= kernels_.many_rows_from;
-    const std::int64_t step =
-        many ? kPanelColumns : std::max<std::int64_t>(4, kTaskElements / w.columns / 4 * 4);
-    team_.run((w.rows + step - 1) / step, [&](std::int64_t task, int thread) {
-      const std::int64_t first = task * step;
-      const std::int64_t last = std::min(first + step, w.rows);
-      if (many)
-        kernels_.linear_many_rows(args, first, last, scratch(thread));
-      else
-        kernels_.linear_few_rows(args, first, last);
-    });
+    product({x, w.columns, rows, w, bias, output, out, w.rows});
+  }
+
+  void add_lora(const float* x, std::int64_t rows, const LoraTerm& term, float* shrunk,
+                std::int64_t columns, float* out) override {
+    const std::int64_t ranks = term.a.rows;
+    product({x, term.a.columns, rows, term.a, nullptr, Output::replace, shrunk, ranks});
+    for (const LoraPart& part : term.parts) {
+      for (std::int64_t row = 0; row < rows; ++row)
+        kernels_.multiply(shrunk + row * ranks + part.first_rank, part.b.columns, part.scale);
+      product({shrunk + part.first_rank, ranks, rows, part.b, nullptr, Output::add,
+               out + part.first_column, columns});
+    }
   }
 
   void rope_table(std::span<const float> frequencies, float magnitude,
@@ -150,6 +151,21 @@ class CpuBackend final : public Backend {
   }
 
  private:
+  void product(const cpu::LinearArgs& args) {
+    const MatrixView& w = args.w;
+    const bool many = args.rows >= kernels_.many_rows_from;
+    const std::int64_t step =
+        many ? kPanelColumns : std::max<std::int64_t>(4, kTaskElements / w.columns / 4 * 4);
+    team_.run((w.rows + step - 1) / step, [&](std::int64_t task, int thread) {
+      const std::int64_t first = task * step;
+      const std::int64_t last = std::min(first + step, w.rows);
+      if (many)
+        kernels_.linear_many_rows(args, first, last, scratch(thread));
+      else
+        kernels_.linear_few_rows(args, first, last);
+    });
+  }
+
   // Calls body(row) for every row, on several threads where rows of `cost` elements are worth it.
   template <class Body>
   void for_rows(std::int64_t rows, std::int64_t cost, const Body& body) {

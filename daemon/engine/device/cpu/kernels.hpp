@@ -11,11 +11,13 @@ namespace gpumodel::engine::device::cpu {
 // out (rows, w.rows) = or += x (rows, w.columns) w^T + bias.
 struct LinearArgs {
   const float* x;
+  std::int64_t x_stride;  // floats from one row to the next
   std::int64_t rows;
   MatrixView w;
   const float* bias;  // or nullptr
   Output output;
   float* out;
+  std::int64_t out_stride;
 };
 
 // Queries `first` .. `first + count - 1` of one sequence and one key head: query i is of the

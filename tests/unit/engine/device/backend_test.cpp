@@ -100,6 +100,62 @@ BOOST_AUTO_TEST_CASE(linear_is_the_product_with_the_transpose) {
     }
 }
 
+BOOST_AUTO_TEST_CASE(add_lora_adds_each_part_in_its_columns) {
+  Random random(12);
+  // Outputs, and the rank, of each part; between them, columns that stay as they are.
+  struct Case {
+    std::int64_t inputs;
+    std::vector<std::pair<std::int64_t, std::int64_t>> parts;
+  };
+  const Case cases[] = {{1, {{1, 1}}},
+                        {40, {{17, 3}, {5, 8}, {5, 1}}},
+                        {96, {{64, 16}, {33, 7}}},
+                        {321, {{50, 33}, {200, 64}}}};
+  for (const io::DType dtype : kDTypes)
+    for (const auto& [inputs, parts] : cases) {
+      std::int64_t ranks = 0, columns = 3;
+      std::vector<Elements> expanding;
+      std::vector<device::LoraPart> term_parts;
+      expanding.reserve(parts.size());
+      for (const auto& [outputs, rank] : parts) {
+        expanding.push_back(random_elements(random, dtype, outputs * rank));
+        term_parts.push_back({{expanding.back().bytes.data(), outputs, rank, dtype},
+                              ranks,
+                              columns,
+                              0.5f + static_cast<float>(ranks)});
+        ranks += rank;
+        columns += outputs + 2;
+      }
+      const Elements shrinking = random_elements(random, dtype, ranks * inputs);
+      const device::LoraTerm term{{shrinking.bytes.data(), ranks, inputs, dtype}, term_parts};
+      for (const std::int64_t rows : {1, 2, 5, 12, 37}) {
+        const std::vector<float> x = random.values(rows * inputs),
+                                 old = random.values(rows * columns);
+        std::vector<double> expected(old.begin(), old.end());
+        for (std::int64_t row = 0; row < rows; ++row)
+          for (std::size_t part = 0; part < term_parts.size(); ++part) {
+            const device::LoraPart& own = term_parts[part];
+            for (std::int64_t i = 0; i < own.b.rows; ++i)
+              for (std::int64_t r = 0; r < own.b.columns; ++r) {
+                double shrunk = 0;
+                for (std::int64_t k = 0; k < inputs; ++k)
+                  shrunk += double{x[static_cast<std::size_t>(row * inputs + k)]} *
+                            double{shrinking.get((own.first_rank + r) * inputs + k)};
+                expected[static_cast<std::size_t>(row * columns + own.first_column + i)] +=
+                    double{own.scale} * shrunk * double{expanding[part].get(i * own.b.columns + r)};
+              }
+          }
+        for (const auto& candidate : all) {
+          std::vector<float> out = old, scratch(count_of(rows, ranks));
+          candidate->add_lora(x.data(), rows, term, scratch.data(), columns, out.data());
+          check_close(std::string(candidate->name()) + " " + io::dtype_name(dtype) + " " +
+                          std::to_string(rows) + " x " + std::to_string(inputs),
+                      out, expected, 1e-5);
+        }
+      }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(embed_takes_rows_of_the_table) {
   Random random(2);
   for (const io::DType dtype : kDTypes)

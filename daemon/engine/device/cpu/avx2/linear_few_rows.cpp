@@ -11,7 +11,7 @@ template <int W, int X, class Element>
 void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
   const std::int64_t depth = args.w.columns;
   const Element* w = static_cast<const Element*>(args.w.data) + w_row * depth;
-  const float* x = args.x + x_row * depth;
+  const float* x = args.x + x_row * args.x_stride;
   constexpr int kSplit = W * X <= 4 ? 2 : 1;
   __m256 sum[kSplit][W][X];
   for (auto& part : sum)
@@ -26,7 +26,7 @@ void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
       for (int i = 0; i < W; ++i) weight[i] = load8(w + i * depth + k + 8 * part);
 #pragma GCC unroll 4
       for (int j = 0; j < X; ++j) {
-        const __m256 value = _mm256_loadu_ps(x + j * depth + k + 8 * part);
+        const __m256 value = _mm256_loadu_ps(x + j * args.x_stride + k + 8 * part);
 #pragma GCC unroll 4
         for (int i = 0; i < W; ++i)
           sum[part][i][j] = _mm256_fmadd_ps(weight[i], value, sum[part][i][j]);
@@ -45,9 +45,9 @@ void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
       if constexpr (kSplit == 2) total = _mm256_add_ps(total, sum[1][i][j]);
       float dot = sum8(total);
       for (std::int64_t tail = k; tail < depth; ++tail)
-        dot += load1(w + i * depth + tail) * x[j * depth + tail];
+        dot += load1(w + i * depth + tail) * x[j * args.x_stride + tail];
       if (args.bias) dot += args.bias[w_row + i];
-      float& out = args.out[(x_row + j) * args.w.rows + w_row + i];
+      float& out = args.out[(x_row + j) * args.out_stride + w_row + i];
       out = args.output == Output::add ? out + dot : dot;
     }
 }

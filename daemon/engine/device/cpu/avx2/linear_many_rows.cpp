@@ -18,7 +18,7 @@ std::int64_t block_depth(std::int64_t columns) {
 
 void start_columns(const LinearArgs& args, std::int64_t first, std::int64_t count) {
   for (std::int64_t row = 0; row < args.rows; ++row) {
-    float* out = args.out + row * args.w.rows + first;
+    float* out = args.out + row * args.out_stride + first;
     for (std::int64_t i = 0; i < count; ++i) {
       const float bias = args.bias ? args.bias[first + i] : 0.0f;
       out[i] = args.output == Output::add ? out[i] + bias : bias;
@@ -46,12 +46,12 @@ void panel_product(const LinearArgs& args, std::int64_t first, std::int64_t coun
     unpack_panel(w + k, columns, count, depth, panel);
     for (std::int64_t row = 0; row < args.rows; row += kTileRows) {
       const std::int64_t rows = std::min(kTileRows, args.rows - row);
-      const float* a = args.x + row * columns + k;
-      float* c = args.out + row * args.w.rows + first;
+      const float* a = args.x + row * args.x_stride + k;
+      float* c = args.out + row * args.out_stride + first;
       if (count == kTileColumns)
-        tile(rows, a, columns, panel, kTileColumns, depth, c, args.w.rows);
+        tile(rows, a, args.x_stride, panel, kTileColumns, depth, c, args.out_stride);
       else
-        narrow_tile(rows, a, columns, panel, depth, c, args.w.rows, count);
+        narrow_tile(rows, a, args.x_stride, panel, depth, c, args.out_stride, count);
     }
   }
 }
