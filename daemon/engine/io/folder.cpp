@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::size_t kMaxNameBytes = 255;
 constexpr std::size_t kMaxListedNames = 4096;
-constexpr const char* kFolder = "model folder";
 
 std::string reason(int error) { return std::strerror(error); }
 
@@ -53,21 +52,21 @@ std::string open_failure(int error) {
 
 }  // namespace
 
-Folder Folder::open(const std::string& path) {
+Folder Folder::open(const std::string& path, const char* called) {
   os::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd) {
-    if (errno == ENOENT) throw BadModel(kFolder, "does not exist");
-    if (errno == ENOTDIR) throw BadModel(kFolder, "is not a folder");
-    throw BadModel(kFolder, open_failure(errno));
+    if (errno == ENOENT) throw BadModel(called, "does not exist");
+    if (errno == ENOTDIR) throw BadModel(called, "is not a folder");
+    throw BadModel(called, open_failure(errno));
   }
-  std::string real_path = real_path_of(fd.get(), kFolder);
-  return Folder(std::move(fd), std::move(real_path));
+  std::string real_path = real_path_of(fd.get(), called);
+  return Folder(std::move(fd), std::move(real_path), called);
 }
 
 std::optional<OpenFile> Folder::find_file(std::string_view name) const {
   OpenFile file;
   if (!is_plain_name(name)) {
-    throw BadModel(kFolder, "names a file that is not simply a file of this folder");
+    throw BadModel(called_, "names a file that is not simply a file of this folder");
   }
   file.name = name;
   // First without opening what it is: opening a FIFO would wait, and a device may act on it.
@@ -123,11 +122,11 @@ std::string Folder::read_text(std::string_view name, std::uint64_t limit_bytes) 
 std::vector<std::string> Folder::list() const {
   // Its own open file description: a directory's read position is shared by duplicates.
   const int fd = ::openat(fd_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) throw BadModel(kFolder, open_failure(errno));
+  if (fd < 0) throw BadModel(called_, open_failure(errno));
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(fd), ::closedir);
   if (!directory) {
     ::close(fd);
-    throw BadModel(kFolder, reason(errno));
+    throw BadModel(called_, reason(errno));
   }
   std::vector<std::string> names;
   while (const dirent* entry = ::readdir(directory.get())) {

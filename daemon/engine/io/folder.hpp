@@ -32,8 +32,8 @@ struct OpenFile {
 // regular file in the end, a link that dangles or runs in a circle, and what may not be read.
 class Folder {
  public:
-  // Throws BadModel about "model folder", without the path.
-  static Folder open(const std::string& path);
+  // Throws BadModel about what it is called, without the path.
+  static Folder open(const std::string& path, const char* called = "model folder");
 
   const std::string& real_path() const { return real_path_; }
 
@@ -50,10 +50,12 @@ class Folder {
   std::vector<std::string> list() const;
 
  private:
-  Folder(os::Fd fd, std::string real_path) : fd_(std::move(fd)), real_path_(std::move(real_path)) {}
+  Folder(os::Fd fd, std::string real_path, const char* called)
+      : fd_(std::move(fd)), real_path_(std::move(real_path)), called_(called) {}
 
   os::Fd fd_;
   std::string real_path_;
+  const char* called_;
 };
 
 // Reads exactly `bytes` at `offset`. A short file, an I/O error: BadModel that names the file.

@@ -28,4 +28,11 @@ std::string weights_identity(const OpenFile& config, const TensorIndex& tensors,
   return hash.hex_digest();
 }
 
+std::string adapter_identity(const OpenFile& config, const OpenFile& tensors) {
+  Sha256 hash;
+  add(hash, config);
+  add(hash, tensors);
+  return hash.hex_digest();
+}
+
 }  // namespace gpumodel::engine::io

@@ -14,4 +14,7 @@ namespace gpumodel::engine::io {
 // from it.
 std::string weights_identity(const OpenFile& config, const TensorIndex& tensors, DType dtype);
 
+// The same over an adapter's two files.
+std::string adapter_identity(const OpenFile& config, const OpenFile& tensors);
+
 }  // namespace gpumodel::engine::io

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <stdexcept>
 
 namespace gpumodel::engine::model {
 namespace {
@@ -182,6 +183,12 @@ const Architecture* find_architecture(std::string_view name) {
       kArchitectures.begin(), kArchitectures.end(),
       [name](const Architecture& candidate) { return candidate.config.architecture == name; });
   return row == kArchitectures.end() ? nullptr : &*row;
+}
+
+const Architecture& architecture_of(const io::ModelConfig& config) {
+  const Architecture* row = find_architecture(config.architecture);
+  if (row == nullptr) throw std::invalid_argument("no architecture " + config.architecture);
+  return *row;
 }
 
 io::ModelConfig read_config(const io::Folder& folder) {

@@ -38,6 +38,9 @@ std::span<const Architecture> architectures();
 // Null where there is no row of that name.
 const Architecture* find_architecture(std::string_view name);
 
+// The row of a config that these rows have read.
+const Architecture& architecture_of(const io::ModelConfig& config);
+
 // config.json of a folder by these rows. Throws BadModel.
 io::ModelConfig read_config(const io::Folder& folder);
 io::ModelConfig parse_config(std::string_view text);

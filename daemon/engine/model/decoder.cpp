@@ -81,6 +81,7 @@ Decoder::Decoder(const io::ModelConfig& config, const ModelWeights& weights,
   }
   tokens_.reserve(kMaxStepRows);
   sequences_.reserve(kMaxStepRows);
+  adapted_.reserve(kMaxStepRows);
   logit_rows_.reserve(kMaxLogitRows);
 }
 
@@ -97,6 +98,8 @@ void Decoder::check(const StepBatch& batch) const {
             "step: fewer pages than the sequence's tokens need");
     require(sequence.logit_rows >= 0 && sequence.logit_rows <= count,
             "step: logits wanted for more rows than the sequence has");
+    require(sequence.adapter == nullptr || sequence.adapter->base == BaseShape::of(config_),
+            "step: the adapter is of another base");
     for (const std::int32_t token : sequence.tokens)
       if (token < 0 || token >= config_.vocab_size)
         throw std::invalid_argument("step: token " + std::to_string(token) +
@@ -112,6 +115,7 @@ void Decoder::check(const StepBatch& batch) const {
 void Decoder::lay_out(const StepBatch& batch) {
   tokens_.clear();
   sequences_.clear();
+  adapted_.clear();
   logit_rows_.clear();
   for (const SequenceStep& sequence : batch.sequences) {
     const auto first = static_cast<std::int64_t>(tokens_.size());
@@ -120,6 +124,14 @@ void Decoder::lay_out(const StepBatch& batch) {
     sequences_.push_back(
         {first, static_cast<std::int32_t>(end - first), sequence.position, sequence.pages});
     for (std::int64_t row = end - sequence.logit_rows; row < end; ++row) logit_rows_.push_back(row);
+    if (sequence.adapter == nullptr) continue;
+    const bool goes_on = !adapted_.empty() && adapted_.back().adapter == sequence.adapter &&
+                         adapted_.back().first + adapted_.back().count == first;
+    if (goes_on) {
+      adapted_.back().count += end - first;
+    } else {
+      adapted_.push_back({sequence.adapter, first, end - first});
+    }
   }
 }
 
@@ -130,7 +142,7 @@ float* Decoder::step(const StepBatch& batch) {
   make_rope_tables();
   for (std::size_t layer = 0; layer < weights_.layers.size(); ++layer) {
     attend(weights_.layers[layer], layer);
-    feed_forward(weights_.layers[layer]);
+    feed_forward(weights_.layers[layer], layer);
   }
   compute_logits();
   return buffers_.logits;
@@ -146,7 +158,8 @@ void Decoder::attend(const LayerWeights& layer, std::size_t index) {
   const device::AttentionShape& shape = shapes_[index];
   const auto number = static_cast<std::int32_t>(index);
   normalize(layer.attention_norm, rows());
-  project(buffers_.normed, layer.qkv, layer.qkv_bias, Output::replace, buffers_.qkv);
+  project(buffers_.normed, {layer.qkv, layer.qkv_bias, index, &LayerAdapter::qkv}, Output::replace,
+          buffers_.qkv);
   if (layer.q_norm)
     backend_.norm_heads(shape, norm(layer.q_norm), norm(layer.k_norm), rows(), buffers_.qkv);
   const std::int32_t rope = config_.by_layer[index].rope;
@@ -154,15 +167,18 @@ void Decoder::attend(const LayerWeights& layer, std::size_t index) {
       shape.rotary_dim == 0 ? nullptr : rope_tables_[static_cast<std::size_t>(rope)];
   backend_.rope_and_store(shape, sequences_, table, buffers_.qkv, store_, number);
   backend_.attention(shape, sequences_, buffers_.qkv, store_, number, buffers_.attention);
-  contribute(buffers_.attention, layer.o, layer.o_bias, layer.post_attention_norm);
+  contribute(buffers_.attention, {layer.o, layer.o_bias, index, &LayerAdapter::o},
+             layer.post_attention_norm);
 }
 
-void Decoder::feed_forward(const LayerWeights& layer) {
+void Decoder::feed_forward(const LayerWeights& layer, std::size_t index) {
   normalize(layer.mlp_norm, rows());
-  project(buffers_.normed, layer.gate_up, layer.gate_up_bias, Output::replace, buffers_.gate_up);
+  project(buffers_.normed, {layer.gate_up, layer.gate_up_bias, index, &LayerAdapter::gate_up},
+          Output::replace, buffers_.gate_up);
   backend_.gate(config_.activation, buffers_.gate_up, rows(), config_.intermediate_size,
                 buffers_.activation);
-  contribute(buffers_.activation, layer.down, layer.down_bias, layer.post_mlp_norm);
+  contribute(buffers_.activation, {layer.down, layer.down_bias, index, &LayerAdapter::down},
+             layer.post_mlp_norm);
 }
 
 void Decoder::compute_logits() {
@@ -181,15 +197,20 @@ void Decoder::normalize(const float* weight, std::int64_t count) {
                     buffers_.normed);
 }
 
-void Decoder::project(const float* x, const MatrixView& w, const float* bias, Output output,
-                      float* out) {
-  backend_.linear(x, rows(), w, bias, output, out);
+void Decoder::project(const float* x, const Projection& projection, Output output, float* out) {
+  const MatrixView& w = projection.w;
+  backend_.linear(x, rows(), w, projection.bias, output, out);
+  for (const AdaptedRows& rows : adapted_) {
+    const LoraWeights& lora = rows.adapter->layers[projection.layer].*projection.term;
+    if (lora.parts.empty()) continue;
+    backend_.add_lora(x + rows.first * w.columns, rows.count, lora.term(), rows.adapter->shrunk,
+                      w.rows, out + rows.first * w.rows);
+  }
 }
 
-void Decoder::contribute(const float* x, const MatrixView& w, const float* bias,
-                         const float* norm_weight) {
-  if (norm_weight == nullptr) return project(x, w, bias, Output::add, buffers_.residual);
-  project(x, w, bias, Output::replace, buffers_.normed);
+void Decoder::contribute(const float* x, const Projection& projection, const float* norm_weight) {
+  if (norm_weight == nullptr) return project(x, projection, Output::add, buffers_.residual);
+  project(x, projection, Output::replace, buffers_.normed);
   backend_.rms_norm(buffers_.normed, norm(norm_weight), rows(), config_.hidden_size, Output::add,
                     buffers_.residual);
 }

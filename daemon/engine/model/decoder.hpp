@@ -10,6 +10,7 @@
 #include "engine/device/backend.hpp"
 #include "engine/io/model_config.hpp"
 #include "engine/kv/kv_store.hpp"
+#include "engine/model/adapter.hpp"
 #include "engine/model/weights.hpp"
 #include "engine/model/workspace.hpp"
 
@@ -23,6 +24,7 @@ struct SequenceStep {
   std::span<const kv::PageId>
       pages;                    // the sequence's own, at least pages_for(position + tokens.size())
   std::int32_t logit_rows = 1;  // logits for this many of its last tokens: 0 inside a prompt
+  const AdapterWeights* adapter = nullptr;  // of a base of this shape; none: the weights alone
 };
 
 // At most kMaxStepRows tokens and kMaxLogitRows logit rows (needs.hpp) over all sequences; no page
@@ -52,14 +54,21 @@ class Decoder {
   void lay_out(const StepBatch& batch);
   void make_rope_tables();
   void attend(const LayerWeights& layer, std::size_t index);
-  void feed_forward(const LayerWeights& layer);
+  void feed_forward(const LayerWeights& layer, std::size_t index);
   void compute_logits();
   void normalize(const float* weight, std::int64_t count);
-  // out = or += x w^T + bias, of the step's rows: every projection of the layers.
-  void project(const float* x, const MatrixView& w, const float* bias, device::Output output,
-               float* out);
-  // Adds x w^T + bias to the residual, normalised by `norm` where there is one. Uses `normed`.
-  void contribute(const float* x, const MatrixView& w, const float* bias, const float* norm);
+  // One projection of one layer, and where an adapter has its term of it.
+  struct Projection {
+    const MatrixView& w;
+    const float* bias;
+    std::size_t layer;
+    LoraWeights LayerAdapter::*term;
+  };
+  // out = or += x w^T + bias, of the step's rows, with the terms of their adapters: every
+  // projection of the layers.
+  void project(const float* x, const Projection& projection, device::Output output, float* out);
+  // Adds the projection to the residual, normalised by `norm` where there is one. Uses `normed`.
+  void contribute(const float* x, const Projection& projection, const float* norm);
   device::Norm norm(const float* weight) const {
     return {weight, config_.rms_norm_eps, config_.norm_offset};
   }
@@ -77,6 +86,12 @@ class Decoder {
   // Of the step that runs; kept for their memory.
   std::vector<std::int32_t> tokens_;
   std::vector<device::SequenceRows> sequences_;
+  struct AdaptedRows {
+    const AdapterWeights* adapter;
+    std::int64_t first;
+    std::int64_t count;
+  };
+  std::vector<AdaptedRows> adapted_;
   std::vector<std::int64_t> logit_rows_;
 };
 

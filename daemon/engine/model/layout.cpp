@@ -1,123 +1,23 @@
 #include "engine/model/layout.hpp"
 
-#include <algorithm>
 #include <array>
 #include <numeric>
 #include <span>
 #include <stdexcept>
-#include <tuple>
 
-#include "engine/memory/arena.hpp"
 #include "engine/model/architecture.hpp"
+#include "engine/model/layout_builder.hpp"
 
 namespace gpumodel::engine::model {
 namespace {
 
-constexpr std::uint64_t kAlignmentBytes = 64;
 constexpr const char* kWeight = ".weight";
 constexpr const char* kBias = ".bias";
 
-std::optional<io::DType> source_dtype(std::string_view name) {
-  if (name == "F32") return io::DType::f32;
-  if (name == "F16") return io::DType::f16;
-  if (name == "BF16") return io::DType::bf16;
-  return std::nullopt;
-}
-
-// One tensor of the checkpoint, and how many rows of a slot it fills.
-struct Part {
-  std::string name;
-  std::int64_t rows;
-};
-
-// Places slots one after the other, and notes for each which bytes fill it.
-class Builder {
- public:
-  Builder(const io::TensorIndex& tensors, Layout& layout) : tensors_(tensors), layout_(layout) {}
-
-  // The parts below each other, in the weights' dtype.
-  Slot matrix(const std::vector<Part>& parts, std::int64_t columns) {
-    Slot slot = place(rows_of(parts), columns, layout_.dtype);
-    std::uint64_t offset = slot.offset;
-    for (const Part& part : parts) {
-      offset = add(part.name, {part.rows, columns}, offset, layout_.dtype);
-    }
-    return slot;
-  }
-
-  // The parts one after the other, as floats.
-  Slot vector(const std::vector<Part>& parts) {
-    Slot slot = place(rows_of(parts), 1, io::DType::f32);
-    std::uint64_t offset = slot.offset;
-    for (const Part& part : parts) offset = add(part.name, {part.rows}, offset, io::DType::f32);
-    return slot;
-  }
-
-  std::uint64_t bytes() const { return end_; }
-
- private:
-  static std::int64_t rows_of(const std::vector<Part>& parts) {
-    std::int64_t rows = 0;
-    for (const Part& part : parts) rows += part.rows;
-    return rows;
-  }
-
-  Slot place(std::int64_t rows, std::int64_t columns, io::DType dtype) {
-    const Slot slot{end_, rows, columns};
-    const auto elements = static_cast<std::uint64_t>(rows) * static_cast<std::uint64_t>(columns);
-    end_ += elements * io::dtype_bytes(dtype);
-    end_ = (end_ + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes;
-    return slot;
-  }
-
-  // Returns where the next part begins.
-  std::uint64_t add(const std::string& name, const std::vector<std::int64_t>& shape,
-                    std::uint64_t offset, io::DType target) {
-    const auto found = tensors_.tensors.find(name);
-    if (found == tensors_.tensors.end()) {
-      const std::string& where =
-          tensors_.files.size() == 1 ? tensors_.files.front().name : kIndexName;
-      throw io_error(where, name, "is missing");
-    }
-    const io::TensorEntry& tensor = found->second;
-    const std::string& file = tensors_.files.at(tensor.file).name;
-    if (tensor.shape != shape) {
-      throw io_error(file, name,
-                     "has shape " + io::TensorIndex::shape_text(tensor.shape) + ", expected " +
-                         io::TensorIndex::shape_text(shape));
-    }
-    const std::optional<io::DType> source = source_dtype(tensor.dtype);
-    if (!source)
-      throw io_error(file, name, "has dtype " + tensor.dtype + ", expected F32, F16 or BF16");
-    const Piece piece{.tensor = name,
-                      .file = tensor.file,
-                      .file_offset = tensor.offset,
-                      .source = *source,
-                      .arena_offset = offset,
-                      .target = target,
-                      .elements = tensor.bytes / io::dtype_bytes(*source)};
-    layout_.pieces.push_back(piece);
-    layout_.parameters += piece.elements;
-    layout_.source_bytes += piece.source_bytes();
-    return offset + piece.elements * io::dtype_bytes(target);
-  }
-
-  static BadModel io_error(const std::string& file, const std::string& tensor,
-                           const std::string& what) {
-    return BadModel(file, "tensor " + tensor + " " + what);
-  }
-
-  inline static const std::string kIndexName = "model.safetensors.index.json";
-
-  const io::TensorIndex& tensors_;
-  Layout& layout_;
-  std::uint64_t end_ = 0;
-};
-
-LayerSlots lay_out_layer(Builder& builder, const io::ModelConfig& config, const TensorNames& names,
-                         std::int32_t layer) {
+LayerSlots lay_out_layer(LayoutBuilder& builder, io::DType dtype, const io::ModelConfig& config,
+                         const TensorNames& names, std::int32_t layer) {
   const auto part = [layer](std::string_view pattern, const char* suffix, std::int64_t rows) {
-    return Part{tensor_name(pattern, layer, suffix), rows};
+    return SlotPart{tensor_name(pattern, layer, suffix), rows};
   };
   const std::int64_t hidden = config.hidden_size;
   const std::int64_t inner = config.intermediate_size;
@@ -130,7 +30,7 @@ LayerSlots lay_out_layer(Builder& builder, const io::ModelConfig& config, const 
       return std::vector{
           part(patterns[0], suffix, std::accumulate(rows.begin(), rows.end(), std::int64_t{0}))};
     }
-    std::vector<Part> each;
+    std::vector<SlotPart> each;
     for (std::size_t i = 0; i < rows.size(); ++i)
       each.push_back(part(patterns[i], suffix, rows[i]));
     return each;
@@ -146,28 +46,22 @@ LayerSlots lay_out_layer(Builder& builder, const io::ModelConfig& config, const 
   };
   LayerSlots slots;
   slots.attention_norm = vector(names.attention_norm, kWeight, hidden);
-  slots.qkv = builder.matrix(parts(names.qkv, qkv_rows, kWeight), hidden);
+  slots.qkv = builder.matrix(parts(names.qkv, qkv_rows, kWeight), hidden, dtype);
   if (config.qkv_bias) slots.qkv_bias = builder.vector(parts(names.qkv, qkv_rows, kBias));
   slots.q_norm = norm(names.q_norm, config.head_dim);
   slots.k_norm = norm(names.k_norm, config.head_dim);
-  slots.o = builder.matrix({part(names.o, kWeight, hidden)}, q_rows);
+  slots.o = builder.matrix({part(names.o, kWeight, hidden)}, q_rows, dtype);
   if (config.o_bias) slots.o_bias = vector(names.o, kBias, hidden);
   slots.post_attention_norm = norm(names.post_attention_norm, hidden);
   slots.mlp_norm = vector(names.mlp_norm, kWeight, hidden);
-  slots.gate_up = builder.matrix(parts(names.gate_up, gate_up_rows, kWeight), hidden);
+  slots.gate_up = builder.matrix(parts(names.gate_up, gate_up_rows, kWeight), hidden, dtype);
   if (config.mlp_bias) {
     slots.gate_up_bias = builder.vector(parts(names.gate_up, gate_up_rows, kBias));
   }
-  slots.down = builder.matrix({part(names.down, kWeight, hidden)}, inner);
+  slots.down = builder.matrix({part(names.down, kWeight, hidden)}, inner, dtype);
   if (config.mlp_bias) slots.down_bias = vector(names.down, kBias, hidden);
   slots.post_mlp_norm = norm(names.post_mlp_norm, hidden);
   return slots;
-}
-
-const Architecture& row_of(const io::ModelConfig& config) {
-  const Architecture* row = find_architecture(config.architecture);
-  if (row == nullptr) throw std::invalid_argument("no architecture " + config.architecture);
-  return *row;
 }
 
 }  // namespace
@@ -179,7 +73,7 @@ io::DType resolve_dtype(std::string_view wanted, const io::ModelConfig& config,
   }
   if (wanted != "auto") throw std::invalid_argument("no dtype " + std::string(wanted));
   if (config.checkpoint_dtype) return *config.checkpoint_dtype;
-  const TensorNames& names = row_of(config).names;
+  const TensorNames& names = architecture_of(config).names;
   for (const std::string_view stem : {names.embedding, names.lm_head}) {
     const auto tensor = tensors.tensors.find(std::string(stem) + kWeight);
     if (tensor == tensors.tensors.end()) continue;
@@ -190,10 +84,10 @@ io::DType resolve_dtype(std::string_view wanted, const io::ModelConfig& config,
 }
 
 Layout make_layout(const io::ModelConfig& config, const io::TensorIndex& tensors, io::DType dtype) {
-  const TensorNames& names = row_of(config).names;
+  const TensorNames& names = architecture_of(config).names;
   Layout layout;
   layout.dtype = dtype;
-  Builder builder(tensors, layout);
+  LayoutBuilder builder(tensors);
 
   std::string embedding = std::string(names.embedding) + kWeight;
   const std::string lm_head = std::string(names.lm_head) + kWeight;
@@ -201,19 +95,19 @@ Layout make_layout(const io::ModelConfig& config, const io::TensorIndex& tensors
   const bool has_lm_head = tensors.tensors.count(lm_head) != 0;
   if (config.tied_embeddings && !has_embedding && has_lm_head) embedding = lm_head;
 
-  layout.embedding = builder.matrix({{embedding, config.vocab_size}}, config.hidden_size);
+  layout.embedding = builder.matrix({{embedding, config.vocab_size}}, config.hidden_size, dtype);
   for (std::int32_t layer = 0; layer < config.layers; ++layer) {
-    layout.layers.push_back(lay_out_layer(builder, config, names, layer));
+    layout.layers.push_back(lay_out_layer(builder, dtype, config, names, layer));
   }
   layout.final_norm =
       builder.vector({{std::string(names.final_norm) + kWeight, config.hidden_size}});
   if (!config.tied_embeddings || (has_embedding && has_lm_head)) {
-    layout.lm_head = builder.matrix({{lm_head, config.vocab_size}}, config.hidden_size);
+    layout.lm_head = builder.matrix({{lm_head, config.vocab_size}}, config.hidden_size, dtype);
   }
-  layout.tensor_bytes = memory::round_to_pages(builder.bytes());
-  std::sort(layout.pieces.begin(), layout.pieces.end(), [](const Piece& a, const Piece& b) {
-    return std::tie(a.file, a.file_offset) < std::tie(b.file, b.file_offset);
-  });
+  layout.pieces = builder.take_pieces();
+  layout.tensor_bytes = builder.bytes();
+  layout.source_bytes = builder.source_bytes();
+  layout.parameters = builder.elements();
   return layout;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engine/model/convert.hpp"
@@ -20,9 +21,9 @@ constexpr std::uint64_t kCachedBytes = std::uint64_t{256} << 10;
 
 static_assert(std::endian::native == std::endian::little);
 
-std::vector<Piece> cut_into_slices(const Layout& layout) {
+std::vector<Piece> cut_into_slices(std::span<const Piece> pieces) {
   std::vector<Piece> slices;
-  for (const Piece& piece : layout.pieces) {
+  for (const Piece& piece : pieces) {
     const std::uint64_t at_once = kReadBytes / io::dtype_bytes(piece.source);
     for (std::uint64_t done = 0; done < piece.elements; done += at_once) {
       Piece slice = piece;
@@ -62,19 +63,6 @@ void read_slice(const io::OpenFile& file, const Piece& slice, const memory::Aren
   }
 }
 
-void read_tensors(const io::TensorIndex& tensors, const Layout& layout, const memory::Arena& arena,
-                  const LoadOptions& options) {
-  for (const io::OpenFile& file : tensors.files)
-    ::posix_fadvise(file.fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-  const std::vector<Piece> slices = cut_into_slices(layout);
-  std::vector<std::uint64_t> bytes;
-  bytes.reserve(slices.size());
-  for (const Piece& slice : slices) bytes.push_back(slice.source_bytes());
-  for_each_slice(bytes, options, [&](std::size_t number) {
-    read_slice(tensors.files[slices[number].file], slices[number], arena);
-  });
-}
-
 // Slices of an arena's own bytes.
 std::vector<std::uint64_t> arena_slices(const memory::Arena& arena) {
   std::vector<std::uint64_t> bytes;
@@ -90,10 +78,23 @@ LoadedWeights with_views(const Layout& layout, memory::Arena arena) {
 
 }  // namespace
 
+void read_pieces(const io::TensorIndex& tensors, std::span<const Piece> pieces,
+                 const memory::Arena& arena, const LoadOptions& options) {
+  for (const io::OpenFile& file : tensors.files)
+    ::posix_fadvise(file.fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+  const std::vector<Piece> slices = cut_into_slices(pieces);
+  std::vector<std::uint64_t> bytes;
+  bytes.reserve(slices.size());
+  for (const Piece& slice : slices) bytes.push_back(slice.source_bytes());
+  for_each_slice(bytes, options, [&](std::size_t number) {
+    read_slice(tensors.files[slices[number].file], slices[number], arena);
+  });
+}
+
 LoadedWeights load_weights(const io::TensorIndex& tensors, const Layout& layout,
                            const Destination& to, const LoadOptions& options) {
   memory::Arena arena(to.budget, to.name, layout.tensor_bytes);
-  read_tensors(tensors, layout, arena, options);
+  read_pieces(tensors, layout.pieces, arena, options);
   return with_views(layout, std::move(arena));
 }
 
@@ -101,7 +102,7 @@ FilledImage fill_image(const io::TensorIndex& tensors, const Layout& layout, con
                        const os::Fd& image, const LoadOptions& options) {
   memory::Arena arena(to.budget, to.name, layout.tensor_bytes, image,
                       memory::Arena::Access::read_write);
-  read_tensors(tensors, layout, arena, options);
+  read_pieces(tensors, layout.pieces, arena, options);
   arena.make_read_only();
   const std::uint64_t checksum = image_checksum(arena, options);
   return {with_views(layout, std::move(arena)), checksum};

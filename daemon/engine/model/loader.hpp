@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "engine/io/safetensors.hpp"
@@ -25,10 +26,13 @@ struct Destination {
   std::string name;
 };
 
-// Reads slices of the files straight to their place, or converts them on the way where dtypes
-// differ. Errors, here and below: BadModel (a file became shorter, cannot be read, or holds a NaN
-// or an infinity), memory::OutOfMemory, LoadInterrupted. Whatever the error, all memory is freed
-// and all threads have ended.
+// Reads slices of the files straight to their place in the arena, or converts them on the way where
+// dtypes differ. Errors, here and below: BadModel (a file became shorter, cannot be read, or holds
+// a NaN or an infinity), memory::OutOfMemory, LoadInterrupted. Whatever the error, all memory is
+// freed and all threads have ended.
+void read_pieces(const io::TensorIndex& tensors, std::span<const Piece> pieces,
+                 const memory::Arena& arena, const LoadOptions& options);
+
 LoadedWeights load_weights(const io::TensorIndex& tensors, const Layout& layout,
                            const Destination& to, const LoadOptions& options);
 

@@ -1,102 +1,19 @@
 #include "engine/model/decoder.hpp"
 
-#include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <chrono>
-#include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "engine/model/needs.hpp"
 #include "engine/text/tokenizer.hpp"
-#include "support/process.hpp"
 #include "support/testdata.hpp"
-#include "unit/engine/model/running_model.hpp"
+#include "unit/engine/model/parity.hpp"
 
 using namespace gpumodel::test;
 namespace utf = boost::unit_test;
 
 namespace {
-
-struct Tolerance {
-  float log_probability;
-  float margin;  // of the two best tokens, above which the better one must be chosen
-};
-
-// Against exact arithmetic on the same weights. The 16-bit ones allow for keys and values that are
-// stored rounded; everything else is float.
-Tolerance tolerance(io::DType dtype) {
-  return dtype == io::DType::f32 ? Tolerance{1e-3f, 0.02f} : Tolerance{0.1f, 0.25f};
-}
-
-std::string scratch(const std::string& name) {
-  const char* folder = std::getenv("GPUMODEL_TEST_BIN_DIR");
-  return (folder ? std::string(folder) : std::filesystem::temp_directory_path().string()) + "/" +
-         name;
-}
-
-void run_oracle(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {oracle_python(), "-B"});
-  const Finished finished = Process(arguments).finish(std::chrono::seconds(400));
-  BOOST_REQUIRE_MESSAGE(finished.exit_code == 0, finished.err);
-}
-
-// The random models of make_models.py, made where they are not there yet.
-const std::string& random_models() {
-  static const std::string made = [] {
-    const std::string folder = scratch("models");
-    run_oracle({source_path("tests/support/make_models.py"), folder});
-    return folder;
-  }();
-  return made;
-}
-
-std::vector<std::string> folders_in(const std::string& parent) {
-  std::vector<std::string> folders;
-  for (const auto& entry : std::filesystem::directory_iterator(parent))
-    if (entry.is_directory() && entry.path().filename().string()[0] != '.')
-      folders.push_back(entry.path());
-  std::sort(folders.begin(), folders.end());
-  BOOST_REQUIRE(!folders.empty());
-  return folders;
-}
-
-void check_rows(const std::string& what, const Rows& got, const Rows& expected, float limit) {
-  const float difference = largest_difference(got, expected);
-  BOOST_TEST_MESSAGE(what << ": off by at most " << difference);
-  BOOST_TEST(difference <= limit, what << ": off by " << difference << ", allowed " << limit);
-}
-
-// Rows of a prompt, and then those along transformers' own continuation, so that one different
-// choice does not hide what comes after it.
-std::pair<Rows, Rows> follow(RunningModel& running, const Reference::Prompt& prompt) {
-  Sequence sequence = running.start();
-  Rows prefill = running.run(sequence, prompt.tokens);
-  Rows steps{prefill.back()};
-  for (std::size_t i = 0; i + 1 < prompt.continuation.size(); ++i)
-    steps.push_back(running.run(sequence, {{prompt.continuation[i]}}).front());
-  return {std::move(prefill), std::move(steps)};
-}
-
-void check_choices(const Rows& steps, const Reference::Prompt& prompt, float margin,
-                   const std::string& what) {
-  for (std::size_t i = 0; i < steps.size(); ++i)
-    if (prompt.margins[i] > margin)
-      BOOST_TEST(best_token(steps[i]) == prompt.continuation[i], what << ", token " << i);
-}
-
-void check_parity(RunningModel& running, const Reference& reference, const Tolerance& allowed,
-                  const std::string& what) {
-  for (const Reference::Prompt& prompt : reference.prompts) {
-    const std::string name = what + ", prompt of " + std::to_string(prompt.tokens.size());
-    const auto [prefill, steps] = follow(running, prompt);
-    check_rows(name + ", prefill", prefill, prompt.prefill, allowed.log_probability);
-    check_rows(name + ", decode", steps, prompt.steps, allowed.log_probability);
-    check_choices(steps, prompt, allowed.margin, name);
-  }
-}
 
 void check_greedy(RunningModel& running, const Reference& reference, float margin,
                   const std::string& what) {
@@ -110,20 +27,6 @@ Tokens random_tokens(std::size_t count, std::int32_t vocab, unsigned seed) {
   for (auto& token : tokens)
     token = static_cast<std::int32_t>(random() % static_cast<unsigned>(vocab));
   return tokens;
-}
-
-// What transformers computes in float with the weights of each folder.
-std::vector<Reference> float_references(const std::vector<std::string>& folders,
-                                        const std::string& prompt = "") {
-  const std::string output = scratch("float-references");
-  std::vector<std::string> arguments{source_path("tests/support/model_reference.py"), output};
-  if (!prompt.empty()) arguments.insert(arguments.end(), {"--prompt", prompt});
-  arguments.insert(arguments.end(), folders.begin(), folders.end());
-  run_oracle(arguments);
-  std::vector<Reference> references;
-  for (const std::string& folder : folders)
-    references.emplace_back(output + "/" + std::filesystem::path(folder).filename().string());
-  return references;
 }
 
 }  // namespace
@@ -156,8 +59,7 @@ BOOST_AUTO_TEST_CASE(agrees_with_transformers_on_random_models,
 }
 
 BOOST_AUTO_TEST_CASE(agrees_with_transformers_on_the_demo_model,
-                     *utf::precondition(has_demo_model) *
-                         utf::precondition(has_oracle_python())) {
+                     *utf::precondition(has_demo_model) * utf::precondition(has_oracle_python())) {
   // A question in the model's own chat template.
   const Reference exact = float_references({demo_model()},
                                            "1,9690,198,2683,359,253,5356,5646,11173,3365,3511,308,"

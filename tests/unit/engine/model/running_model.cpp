@@ -69,7 +69,8 @@ Rows RunningModel::run(Sequence& sequence, std::span<const std::int32_t> tokens,
     const auto now = tokens.first(std::min(chunk, tokens.size()));
     const auto count = static_cast<std::int32_t>(now.size());
     BOOST_REQUIRE(sequence.pages.reserve(sequence.position + count));
-    const model::SequenceStep step{now, sequence.position, sequence.pages.pages(), count};
+    const model::SequenceStep step{now, sequence.position, sequence.pages.pages(), count,
+                                   sequence.adapter};
     const float* logits = decoder_->step({{&step, 1}});
     for (auto& row : log_probabilities(logits, now.size())) result.push_back(std::move(row));
     sequence.position += count;
@@ -84,7 +85,7 @@ Rows RunningModel::run_together(std::span<Sequence> sequences, std::span<const T
     Sequence& sequence = sequences[i];
     const auto count = static_cast<std::int32_t>(tokens[i].size());
     BOOST_REQUIRE(sequence.pages.reserve(sequence.position + count));
-    steps.push_back({tokens[i], sequence.position, sequence.pages.pages(), 1});
+    steps.push_back({tokens[i], sequence.position, sequence.pages.pages(), 1, sequence.adapter});
     sequence.position += count;
   }
   return log_probabilities(decoder_->step({steps}), steps.size());

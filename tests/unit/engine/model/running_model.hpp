@@ -25,6 +25,7 @@ using Rows = std::vector<std::vector<float>>;  // natural log-probabilities, one
 struct Sequence {
   kv::PageTable pages;
   std::int32_t position = 0;
+  const model::AdapterWeights* adapter = nullptr;
 };
 
 class RunningModel {
@@ -37,7 +38,9 @@ class RunningModel {
   model::Decoder& decoder() { return *decoder_; }
   kv::PagePool& pool() { return pool_; }
 
-  Sequence start() { return {kv::PageTable(pool_)}; }
+  Sequence start(const model::AdapterWeights* adapter = nullptr) {
+    return {kv::PageTable(pool_), 0, adapter};
+  }
 
   // Appends tokens to the sequence in steps of at most `chunk`; rows after each of them.
   Rows run(Sequence& sequence, std::span<const std::int32_t> tokens, std::size_t chunk = 64);
