@@ -32,9 +32,7 @@ constexpr int kUsage = 2;
 struct Options {
   int fd = -1;
   bool probe = false;
-  std::string check;
-  std::string dtype = "auto";
-  bool json = false;
+  engine::server::CheckRequest check;
 };
 
 // The broker owns this process's life: it ends when the broker closes its end or dies, not by what
@@ -90,14 +88,18 @@ void declare(CLI::App& app, Options& options) {
   auto* probe =
       app.add_flag("--probe", options.probe, "Answer about model folders; hold no weights")
           ->needs(fd);
-  auto* check = app.add_option("--check", options.check, "Report on the model folder PATH")
+  auto* check = app.add_option("--check", options.check.path, "Report on the model folder PATH")
                     ->option_text("PATH")
                     ->excludes(fd)
                     ->excludes(probe);
-  app.add_option("--dtype", options.dtype, "With --check: dtype to report on")
+  app.add_option("--adapter", options.check.adapter_path,
+                 "With --check: the folder of an adapter of that model")
+      ->option_text("PATH")
+      ->needs(check);
+  app.add_option("--dtype", options.check.dtype, "With --check: dtype to report on")
       ->check(CLI::IsMember({"auto", "bf16", "fp16", "fp32"}))
       ->needs(check);
-  app.add_flag("--json", options.json, "With --check: print JSON")->needs(check);
+  app.add_flag("--json", options.check.json, "With --check: print JSON")->needs(check);
 }
 
 }  // namespace
@@ -111,8 +113,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsage;
   }
-  if (!options.check.empty())
-    return engine::server::check(options.check, options.dtype, options.json, stdout, stderr);
+  if (!options.check.path.empty()) return engine::server::check(options.check, stdout, stderr);
   if (options.fd >= 0) return run_on(options.fd, options.probe);
   std::fputs(
       "gpumodel-engine: started by gpumodeld with --fd; by hand, --check PATH (see --help)\n",

@@ -94,6 +94,23 @@ struct LoadParams {
   }
 };
 
+// An adapter, which becomes something resident of its own: `adapter` is an id among those of
+// weights.
+struct LoadAdapterParams {
+  std::uint64_t adapter = 0;
+  std::string path;  // the model's folder
+  std::string adapter_path;
+  std::string identity;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("adapter", self.adapter);
+    visit("path", self.path);
+    visit("adapter_path", self.adapter_path);
+    visit("identity", self.identity);
+  }
+};
+
 // The detail of `model_bad` where it is the image that is wrong, not the folder.
 struct ImageFault {
   bool image = false;
@@ -192,6 +209,7 @@ struct UnloadResult {
 
 struct EngineGenerateParams {
   std::uint64_t weights = 0;
+  std::optional<std::uint64_t> adapter{};
   std::uint32_t uid = 0;
   std::uint32_t context_tokens = 0;
   GenerationParams generation;
@@ -199,6 +217,7 @@ struct EngineGenerateParams {
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
     visit("weights", self.weights);
+    visit("adapter", self.adapter);
     visit("uid", self.uid);
     visit("context_tokens", self.context_tokens);
     GenerationParams::fields(self.generation, visit);
@@ -254,11 +273,24 @@ struct DevicesResult {
 struct InspectParams {
   std::string path;
   std::string dtype = "auto";
+  std::optional<std::string> adapter_path{};
 
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
     visit("path", self.path);
     visit("dtype", self.dtype);
+    visit("adapter_path", self.adapter_path);
+  }
+};
+
+struct AdapterFacts {
+  std::string identity;
+  std::uint64_t bytes = 0;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("identity", self.identity);
+    visit("bytes", self.bytes);
   }
 };
 
@@ -273,6 +305,7 @@ struct InspectResult {
   std::uint64_t kv_bytes_per_token = 0;
   std::uint64_t workspace_bytes = 0;
   std::uint64_t image_bytes = 0;
+  std::optional<AdapterFacts> adapter{};
 
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
@@ -286,6 +319,7 @@ struct InspectResult {
     visit("kv_bytes_per_token", self.kv_bytes_per_token);
     visit("workspace_bytes", self.workspace_bytes);
     visit("image_bytes", self.image_bytes);
+    visit("adapter", self.adapter);
   }
 };
 

@@ -88,7 +88,11 @@ BOOST_AUTO_TEST_CASE(check_reports_and_refuses) {
   const auto bad =
       gpumodel::test::run({program("gpumodel-engine"), "--check", empty + "/.", "--json"});
   BOOST_TEST(bad.exit_code == 1);
-  BOOST_TEST(nlohmann::json::parse(bad.out).at("error").at("name") == "model_bad");
+  const auto refusal = nlohmann::json::parse(bad.out);
+  BOOST_TEST(refusal.at("error").at("name") == "model_bad");
+  // The configuration and the tokenizer are missing each for itself.
+  BOOST_TEST(refusal.at("problems").size() == 2u);
+  BOOST_TEST(refusal.at("problems").at(0) == refusal.at("error").at("message"));
 }
 
 BOOST_AUTO_TEST_CASE(the_probe_answers_about_text) {

@@ -1,6 +1,7 @@
 #include "engine/model/source.hpp"
 
 #include "engine/io/identity.hpp"
+#include "engine/model/adapter.hpp"
 #include "engine/model/architecture.hpp"
 
 namespace gpumodel::engine::model {
@@ -22,8 +23,14 @@ ModelSource open_source(const std::string& path, std::string_view dtype) {
                      std::move(identity)};
 }
 
-wire::InspectResult inspect(const std::string& path, std::string_view dtype) {
+wire::InspectResult inspect(const std::string& path, std::string_view dtype,
+                            const std::optional<std::string>& adapter_path) {
   const ModelSource source = open_source(path, dtype);
+  std::optional<wire::AdapterFacts> adapter;
+  if (adapter_path) {
+    const AdapterSource found = open_adapter(*adapter_path, source.config);
+    adapter = {found.identity, found.bytes};
+  }
   return wire::InspectResult{
       .identity = source.identity,
       .architecture = source.config.architecture,
@@ -35,6 +42,7 @@ wire::InspectResult inspect(const std::string& path, std::string_view dtype) {
       .kv_bytes_per_token = source.needs.kv_bytes_per_token,
       .workspace_bytes = source.needs.workspace_bytes,
       .image_bytes = source.layout.tensor_bytes,
+      .adapter = adapter,
   };
 }
 

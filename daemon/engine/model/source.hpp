@@ -1,6 +1,7 @@
 // A model's folder, opened and checked as far as headers go: all that is known before a load.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,7 +29,9 @@ struct ModelSource {
 // `dtype` as in resolve_dtype. Throws BadModel.
 ModelSource open_source(const std::string& path, std::string_view dtype);
 
-// The probe's answer, and what `gpumodel-engine --check` prints. Throws BadModel.
-wire::InspectResult inspect(const std::string& path, std::string_view dtype);
+// The probe's answer, and what `gpumodel-engine --check` prints; with an adapter of the model where
+// `adapter_path` names one. Throws BadModel.
+wire::InspectResult inspect(const std::string& path, std::string_view dtype,
+                            const std::optional<std::string>& adapter_path = std::nullopt);
 
 }  // namespace gpumodel::engine::model

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "engine/model/source.hpp"
 #include "engine/server/dtype_check.hpp"
@@ -18,15 +19,35 @@ struct Report {
   wire::InspectResult model;
   std::int32_t tokenizer_tokens = 0;
   std::string template_error;  // empty: usable
+  std::vector<wire::Error> problems;
 };
 
-Report inspect_folder(const std::string& path, const std::string& dtype) {
-  check_dtype(dtype);
+// What throws is a problem, and the rest is looked at nevertheless.
+template <class Look>
+bool look(Report& report, const Look& look_at) {
+  try {
+    look_at();
+    return true;
+  } catch (...) {
+    report.problems.push_back(to_wire_error(std::current_exception()));
+    return false;
+  }
+}
+
+Report inspect_folder(const CheckRequest& request) {
+  check_dtype(request.dtype);
   Report report;
-  report.model = model::inspect(path, dtype);
-  const TextModel text = TextModel::read(io::Folder::open(path));
-  report.tokenizer_tokens = text.tokenizer().vocab_size();
-  report.template_error = text.template_error();
+  const bool has_model = look(
+      report, [&] { report.model = model::inspect(request.path, request.dtype, std::nullopt); });
+  look(report, [&] {
+    const TextModel text = TextModel::read(io::Folder::open(request.path));
+    report.tokenizer_tokens = text.tokenizer().vocab_size();
+    report.template_error = text.template_error();
+  });
+  if (has_model && request.adapter_path)
+    look(report, [&] {
+      report.model = model::inspect(request.path, request.dtype, request.adapter_path);
+    });
   return report;
 }
 
@@ -43,6 +64,10 @@ std::string human_bytes(std::uint64_t bytes) {
 
 std::string as_text(const Report& report) {
   const wire::InspectResult& model = report.model;
+  std::string adapter;
+  if (model.adapter)
+    adapter = fmt::format("adapter         {}, {}\n", human_bytes(model.adapter->bytes),
+                          model.adapter->identity);
   return fmt::format(
       "architecture    {}\n"
       "dtype           {}\n"
@@ -58,11 +83,15 @@ std::string as_text(const Report& report) {
       model.context_tokens, human_bytes(model.tensor_bytes), human_bytes(model.kv_bytes_per_token),
       human_bytes(model.kv_bytes_per_token * model.context_tokens),
       human_bytes(model.workspace_bytes),
-      report.template_error.empty() ? "usable" : report.template_error, model.identity);
+      report.template_error.empty() ? "usable" : report.template_error, model.identity) +
+         adapter;
 }
 
 ordered_json as_json(const Report& report) {
   const wire::InspectResult& model = report.model;
+  ordered_json adapter;
+  if (model.adapter)
+    adapter = {{"identity", model.adapter->identity}, {"bytes", model.adapter->bytes}};
   return {{"identity", model.identity},
           {"architecture", model.architecture},
           {"dtype", model.dtype},
@@ -73,40 +102,48 @@ ordered_json as_json(const Report& report) {
           {"kv_bytes_per_token", model.kv_bytes_per_token},
           {"workspace_bytes", model.workspace_bytes},
           {"image_bytes", model.image_bytes},
+          {"adapter", adapter},
           {"tokenizer_tokens", report.tokenizer_tokens},
           {"chat_template", report.template_error.empty()},
           {"chat_template_error",
            report.template_error.empty() ? ordered_json() : ordered_json(report.template_error)}};
 }
 
-ordered_json error_as_json(const wire::Error& error) {
+ordered_json problems_as_json(const std::vector<wire::Error>& problems) {
+  const wire::Error& first = problems.front();
+  ordered_json words = ordered_json::array();
+  for (const wire::Error& problem : problems) words.push_back(problem.message);
   return {{"error",
-           {{"code", static_cast<std::int32_t>(error.code)},
-            {"name", std::string(wire::code_name(error.code))},
-            {"message", error.message},
+           {{"code", static_cast<std::int32_t>(first.code)},
+            {"name", std::string(wire::code_name(first.code))},
+            {"message", first.message},
             {"detail", nullptr},
-            {"retryable", error.retryable},
-            {"retry_after_ms", nullptr}}}};
+            {"retryable", first.retryable},
+            {"retry_after_ms", nullptr}}},
+          {"problems", words}};
 }
 
 }  // namespace
 
-int check(const std::string& path, const std::string& dtype, bool json, std::FILE* out,
-          std::FILE* err) {
+int check(const CheckRequest& request, std::FILE* out, std::FILE* err) {
+  Report report;
   try {
-    const Report report = inspect_folder(path, dtype);
-    const std::string text = json ? as_json(report).dump(2) + "\n" : as_text(report);
+    report = inspect_folder(request);
+  } catch (...) {
+    report.problems.push_back(to_wire_error(std::current_exception()));
+  }
+  if (report.problems.empty()) {
+    const std::string text = request.json ? as_json(report).dump(2) + "\n" : as_text(report);
     std::fputs(text.c_str(), out);
     return 0;
-  } catch (...) {
-    const wire::Error error = to_wire_error(std::current_exception());
-    if (json) {
-      std::fputs((error_as_json(error).dump(2) + "\n").c_str(), out);
-    } else {
-      std::fputs(fmt::format("gpumodel-engine: {}: {}\n", path, error.message).c_str(), err);
-    }
+  }
+  if (request.json) {
+    std::fputs((problems_as_json(report.problems).dump(2) + "\n").c_str(), out);
     return 1;
   }
+  for (const wire::Error& problem : report.problems)
+    std::fputs(fmt::format("{}: {}\n", request.path, problem.message).c_str(), err);
+  return 1;
 }
 
 }  // namespace gpumodel::engine::server

@@ -7,6 +7,7 @@
 
 #include "engine/memory/process.hpp"
 #include "engine/server/dtype_check.hpp"
+#include "engine/server/unload_report.hpp"
 #include "wire/version.hpp"
 
 namespace gpumodel::engine::server {
@@ -36,6 +37,23 @@ auto progress_reporter(Channel& channel, std::uint64_t weights) {
     wire::append_notification(message, "load.progress", wire::LoadProgress{weights, done, total});
     channel.send(message);
   };
+}
+
+// Nobody uses the resident any more.
+template <class Resident>
+void run_release(std::shared_ptr<Resident> resident, const ReplyPtr& reply) {
+  try {
+    if (resident == nullptr) throw Error(Code::state, "these weights are not loaded");
+    const auto begun = Clock::now();
+    wire::UnloadResult result = resident->release();
+    resident.reset();
+    memory::trim_heap();
+    result.ms = milliseconds_since(begun);
+    result.resident_bytes = memory::process_resident_bytes();
+    reply->succeed(result);
+  } catch (...) {
+    reply->fail(to_wire_error(std::current_exception()));
+  }
 }
 
 }  // namespace
@@ -94,6 +112,8 @@ void EngineServer::on_request(const wire::Frame& frame, os::Fd fd, const ReplyPt
   if (steps_ == nullptr) throw Error(Code::state, "start comes first");
   if (frame.method == "load")
     return load(wire::decode<wire::LoadParams>(frame.params), std::move(fd), reply);
+  if (frame.method == "load_adapter")
+    return load_adapter(wire::decode<wire::LoadAdapterParams>(frame.params), reply);
   if (frame.method == "fill")
     return fill(wire::decode<wire::FillParams>(frame.params), std::move(fd), reply);
   if (frame.method == "unload")
@@ -172,78 +192,38 @@ void EngineServer::run_load(const LoadRequest& request, const ReplyPtr& reply) {
   }
 }
 
+void EngineServer::load_adapter(const wire::LoadAdapterParams& params, const ReplyPtr& reply) {
+  adapters_.begin_load(params.adapter);
+  workers_->submit(WorkerPool::Length::lengthy, [this, params, reply] {
+    try {
+      const auto adapter =
+          ResidentAdapter::load(*budget_, params, load_options(params.adapter, reply));
+      if (reply->stop().stop_requested()) throw model::LoadInterrupted();
+      adapters_.end_load(params.adapter, adapter);
+      wire::LoadResult result = adapter->report();
+      result.resident_bytes = memory::process_resident_bytes();
+      reply->succeed(result);
+    } catch (...) {
+      adapters_.end_load(params.adapter, nullptr);
+      reply->fail(to_wire_error(std::current_exception()));
+    }
+  });
+}
+
 void EngineServer::unload(const wire::UnloadParams& params, const ReplyPtr& reply) {
+  // Unmapping takes its time, too much for the step thread.
+  if (adapters_.knows(params.weights)) {
+    const auto adapter = adapters_.begin_unload(params.weights);
+    return steps_->remove_adapter(adapter, [this, adapter, reply] {
+      workers_->submit(WorkerPool::Length::brief,
+                       [adapter, reply]() mutable { run_release(std::move(adapter), reply); });
+    });
+  }
   models_.begin_unload(params.weights);
   steps_->remove_model(params.weights, [this, reply](std::shared_ptr<ResidentModel> model) {
-    // Unmapping takes its time, too much for the step thread.
     workers_->submit(WorkerPool::Length::brief,
-                     [this, model, reply]() mutable { run_release(std::move(model), reply); });
+                     [model, reply]() mutable { run_release(std::move(model), reply); });
   });
-}
-
-void EngineServer::run_release(std::shared_ptr<ResidentModel> model, const ReplyPtr& reply) {
-  try {
-    if (model == nullptr) throw Error(Code::state, "these weights are not loaded");
-    const auto begun = Clock::now();
-    wire::UnloadResult result = model->release();
-    model.reset();
-    memory::trim_heap();
-    result.ms = static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun).count());
-    result.resident_bytes = memory::process_resident_bytes();
-    reply->succeed(result);
-  } catch (...) {
-    reply->fail(to_wire_error(std::current_exception()));
-  }
-}
-
-void EngineServer::generate(wire::EngineGenerateParams params, const ReplyPtr& reply) {
-  const auto arrived = Clock::now();
-  wire::check(params.generation);
-  const ModelUse model = models_.use(params.weights);
-  const auto pending = std::make_shared<PendingGeneration>(
-      GenerationRequest{std::move(params), reply, model, arrived});
-  steps_->watch(pending);
-  workers_->submit(WorkerPool::Length::brief, [this, pending] {
-    if (constraint_of(pending->request().params.generation)) return prepare_constrained(pending);
-    prepare_prompt(pending, nullptr);
-  });
-}
-
-void EngineServer::prepare_prompt(const PendingPtr& pending, text::grammar::CompiledPtr grammar) {
-  if (pending->is_claimed()) return;
-  try {
-    steps_->submit(pending, prepare(pending->request(), std::move(grammar)));
-  } catch (...) {
-    if (pending->claim()) pending->request().reply->fail(to_wire_error(std::current_exception()));
-  }
-}
-
-void EngineServer::prepare_constrained(const PendingPtr& pending) {
-  auto constraint = *constraint_of(pending->request().params.generation);
-  const auto compiler = pending->request().model->grammars();
-  if (text::grammar::CompiledPtr known = compiler->find(constraint))
-    return prepare_prompt(pending, std::move(known));
-  // The job does not hold the request: where that is cancelled meanwhile, the model is free to go.
-  compilers_->submit(
-      WorkerPool::Length::lengthy, [this, compiler, constraint, waiting = std::weak_ptr(pending)] {
-        if (waiting.expired()) return;
-        text::grammar::CompiledPtr grammar;
-        std::exception_ptr failure;
-        try {
-          grammar = compile(*compiler, constraint);
-        } catch (...) {
-          failure = std::current_exception();
-        }
-        const PendingPtr still = waiting.lock();
-        if (still == nullptr) return;
-        if (failure == nullptr) {
-          workers_->submit(WorkerPool::Length::brief,
-                           [this, still, grammar] { prepare_prompt(still, grammar); });
-        } else if (still->claim()) {
-          still->request().reply->fail(to_wire_error(failure));
-        }
-      });
 }
 
 void EngineServer::measure(const ReplyPtr& reply) {
@@ -252,6 +232,8 @@ void EngineServer::measure(const ReplyPtr& reply) {
       wire::MeasureResult result;
       for (const ModelUse& model : models_.use_all())
         result.weights.push_back({model->id(), model->resident_bytes()});
+      for (const AdapterUse& adapter : adapters_.use_all())
+        result.weights.push_back({adapter->id(), adapter->resident_bytes()});
       result.resident_bytes = memory::process_resident_bytes();
       reply->succeed(result);
     } catch (...) {

@@ -6,8 +6,10 @@
 
 #include "engine/device/backend.hpp"
 #include "engine/memory/budget.hpp"
-#include "engine/server/model_registry.hpp"
 #include "engine/server/reply.hpp"
+#include "engine/server/resident_adapter.hpp"
+#include "engine/server/resident_model.hpp"
+#include "engine/server/resident_registry.hpp"
 #include "engine/server/step_loop.hpp"
 #include "engine/server/worker_pool.hpp"
 
@@ -33,6 +35,7 @@ class EngineServer {
   void on_request(const wire::Frame& frame, os::Fd fd, const ReplyPtr& reply);
   void start(const wire::StartParams& params, const ReplyPtr& reply);
   void load(wire::LoadParams params, os::Fd image, const ReplyPtr& reply);
+  void load_adapter(const wire::LoadAdapterParams& params, const ReplyPtr& reply);
   void fill(wire::FillParams params, os::Fd image, const ReplyPtr& reply);
   void unload(const wire::UnloadParams& params, const ReplyPtr& reply);
   void generate(wire::EngineGenerateParams params, const ReplyPtr& reply);
@@ -41,10 +44,9 @@ class EngineServer {
   void prepare_prompt(const PendingPtr& pending, text::grammar::CompiledPtr grammar);
   void measure(const ReplyPtr& reply);
 
-  // How a load or fill of the weights `id` runs, for which `reply` is owed.
+  // How a load or fill of the weights or the adapter `id` runs, for which `reply` is owed.
   model::LoadOptions load_options(std::uint64_t id, const ReplyPtr& reply);
   void run_load(const LoadRequest& request, const ReplyPtr& reply);
-  void run_release(std::shared_ptr<ResidentModel> model, const ReplyPtr& reply);
 
   Channel& channel_;
   BackendFactory make_backend_;
@@ -52,7 +54,8 @@ class EngineServer {
   // From `start` on.
   unsigned threads_ = 0;
   std::unique_ptr<memory::Budget> budget_;
-  ModelRegistry models_;
+  ResidentRegistry<ResidentModel> models_{"weights"};
+  ResidentRegistry<ResidentAdapter> adapters_{"adapter weights"};
   TextCache texts_;
   std::unique_ptr<StepLoop> steps_;
   // Jobs of either use all of the above and each other.

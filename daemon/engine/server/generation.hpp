@@ -14,6 +14,7 @@
 #include "engine/batch/sequence.hpp"
 #include "engine/sample/sampler.hpp"
 #include "engine/server/reply.hpp"
+#include "engine/server/resident_adapter.hpp"
 #include "engine/server/resident_model.hpp"
 #include "engine/text/detokenizer.hpp"
 #include "engine/text/grammar/matcher.hpp"
@@ -26,8 +27,11 @@ struct GenerationRequest {
   wire::EngineGenerateParams params;
   ReplyPtr reply;
   ModelUse model;
+  std::optional<AdapterUse> adapter;
   Clock::time_point arrived;
 
+  // Whether it runs on these weights, or with this adapter.
+  bool uses(std::uint64_t id) const { return params.weights == id || params.adapter == id; }
   // deadline_ms from arrival; the end of time where there is none.
   Clock::time_point deadline() const;
 };
@@ -80,6 +84,11 @@ class Generation {
   Generation(GenerationRequest request, PreparedGeneration prepared, kv::PagePool& pool);
 
   batch::Sequence& sequence() { return sequence_; }
+  bool uses(std::uint64_t id) const { return request_.uses(id); }
+  // nullptr: the weights alone
+  const model::AdapterWeights* adapter() const {
+    return request_.adapter ? &(*request_.adapter)->weights() : nullptr;
+  }
   const sample::SamplingParams& sampling() const { return sampling_; }
   const sample::TokenHistory& history() const { return history_; }
   std::uint64_t position() const { return output_.tokens(); }

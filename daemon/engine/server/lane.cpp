@@ -42,11 +42,13 @@ void Lane::end_stopped(Clock::time_point now) {
   }
 }
 
-void Lane::end_all(Finish finish) {
+void Lane::end_users_of(std::uint64_t id, Finish finish) {
   const auto now = Clock::now();
-  while (!generations_.empty()) {
-    generations_.begin()->second->finish(finish, now);
-    end(generations_.begin()->first);
+  for (auto it = generations_.begin(); it != generations_.end();) {
+    const auto current = it++;
+    if (!current->second->uses(id)) continue;
+    current->second->finish(finish, now);
+    end(current->first);
   }
 }
 
@@ -73,11 +75,12 @@ void Lane::run(const std::vector<batch::Work>& step, std::string& messages) {
   std::vector<model::SequenceStep> sequences;
   sequences.reserve(step.size());
   for (const batch::Work& work : step) {
-    generations_.at(work.sequence)->mark_scheduled(begun);
+    Generation& generation = *generations_.at(work.sequence);
+    generation.mark_scheduled(begun);
     const std::size_t first = work.sequence->computed_tokens();
     sequences.push_back({work.sequence->tokens().subspan(first, work.tokens),
                          static_cast<std::int32_t>(first), work.sequence->pages(),
-                         work.samples ? 1 : 0});
+                         work.samples ? 1 : 0, generation.adapter()});
   }
   const float* logits = decoder_.step({sequences});
   scheduler_.commit();

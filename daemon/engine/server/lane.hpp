@@ -26,7 +26,8 @@ class Lane {
   void add(const GenerationRequest& request, PreparedGeneration prepared);
   // Answers those that were cancelled or are late.
   void end_stopped(Clock::time_point now);
-  void end_all(batch::Finish finish);
+  // Those that use these weights, or this adapter.
+  void end_users_of(std::uint64_t id, batch::Finish finish);
   // One step: runs what the scheduler chose, samples, appends notifications to `messages`, answers
   // what has ended. An exception answers the step's generations and goes no further.
   void step(std::string& messages);

@@ -68,7 +68,7 @@ wire::MemoryResult memory(const wire::MemoryParams& params) {
 
 wire::InspectResult inspect(const wire::InspectParams& params) {
   check_dtype(params.dtype);
-  return model::inspect(params.path, params.dtype);
+  return model::inspect(params.path, params.dtype, params.adapter_path);
 }
 
 }  // namespace

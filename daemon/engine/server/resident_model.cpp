@@ -5,24 +5,18 @@
 #include <future>
 
 #include "engine/model/source.hpp"
+#include "engine/server/unload_report.hpp"
 
 namespace gpumodel::engine::server {
 namespace {
 
-using std::chrono::steady_clock;
-
 constexpr std::size_t kKeptGrammarBytes = 64u << 20;
-
-std::uint64_t milliseconds_since(steady_clock::time_point begun) {
-  return static_cast<std::uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - begun).count());
-}
 
 }  // namespace
 
 std::shared_ptr<ResidentModel> ResidentModel::load(memory::Budget& budget, TextCache& texts,
                                                    const LoadRequest& request) {
-  const auto begun = steady_clock::now();
+  const auto begun = std::chrono::steady_clock::now();
   const wire::LoadParams& params = request.params;
   const model::ModelSource source = open_as_inspected(params.path, params.dtype, params.identity);
   // Parsing a tokenizer takes about as long as copying the weights of a small model.
@@ -87,16 +81,7 @@ std::uint64_t ResidentModel::resident_bytes() const {
 }
 
 wire::UnloadResult ResidentModel::release() {
-  const auto begun = steady_clock::now();
-  wire::UnloadResult result;
-  for (memory::Arena* arena : {&loaded_.arena, &kv_, &workspace_}) {
-    const memory::UnloadMeasure measure = arena->release();
-    result.expected_bytes += measure.expected_bytes;
-    result.freed_bytes += measure.freed_bytes;
-    result.residual_bytes += measure.residual_bytes;
-  }
-  result.ms = milliseconds_since(begun);
-  return result;
+  return release_arenas({&loaded_.arena, &kv_, &workspace_});
 }
 
 }  // namespace gpumodel::engine::server

@@ -12,6 +12,7 @@
 #include "engine/memory/arena.hpp"
 #include "engine/model/loader.hpp"
 #include "engine/server/host_image.hpp"
+#include "engine/server/in_use.hpp"
 #include "engine/server/text_cache.hpp"
 #include "engine/text/grammar/compiler.hpp"
 #include "wire/engine_messages.hpp"
@@ -90,21 +91,6 @@ class ResidentModel {
   std::uint64_t load_ms_ = 0;
 };
 
-// Holds a model in use.
-class ModelUse {
- public:
-  explicit ModelUse(std::shared_ptr<ResidentModel> model) : model_(std::move(model)) {
-    ++model_->uses;
-  }
-  ModelUse(const ModelUse& other) : ModelUse(other.model_) {}
-  ModelUse& operator=(const ModelUse&) = delete;
-  ~ModelUse() { --model_->uses; }
-
-  ResidentModel* operator->() const { return model_.get(); }
-  ResidentModel& operator*() const { return *model_; }
-
- private:
-  std::shared_ptr<ResidentModel> model_;
-};
+using ModelUse = InUse<ResidentModel>;
 
 }  // namespace gpumodel::engine::server

@@ -65,9 +65,16 @@ void StepLoop::remove_model(std::uint64_t id, OnRemoved on_removed) {
       on_removed(nullptr);
       return;
     }
-    cancel_pending(id);
-    found->second.lane->end_all(batch::Finish::cancelled);
+    cancel_users_of(id);
     found->second.on_removed = on_removed;
+  });
+}
+
+void StepLoop::remove_adapter(std::shared_ptr<ResidentAdapter> adapter,
+                              std::function<void()> on_removed) {
+  push([this, adapter = std::move(adapter), on_removed = std::move(on_removed)] {
+    cancel_users_of(adapter->id());
+    leaving_.push_back({adapter, on_removed});
   });
 }
 
@@ -106,10 +113,12 @@ void StepLoop::end_pending(Clock::time_point now) {
   });
 }
 
-void StepLoop::cancel_pending(std::uint64_t id) {
+void StepLoop::cancel_users_of(std::uint64_t id) {
   for (const PendingPtr& pending : pending_)
-    if (pending->request().params.weights == id && pending->claim())
+    if (pending->request().uses(id) && pending->claim())
       answer_unstarted(pending->request(), batch::Finish::cancelled);
+  for (const auto& [weights, entry] : lanes_)
+    entry.lane->end_users_of(id, batch::Finish::cancelled);
 }
 
 bool StepLoop::has_work() const {
@@ -118,8 +127,9 @@ bool StepLoop::has_work() const {
 }
 
 bool StepLoop::is_removing() const {
-  return std::any_of(lanes_.begin(), lanes_.end(),
-                     [](const auto& entry) { return entry.second.on_removed != nullptr; });
+  return !leaving_.empty() || std::any_of(lanes_.begin(), lanes_.end(), [](const auto& entry) {
+    return entry.second.on_removed != nullptr;
+  });
 }
 
 void StepLoop::wait_for_work(std::unique_lock<std::mutex>& lock) {
@@ -165,6 +175,11 @@ void StepLoop::finish_removals() {
     it = lanes_.erase(it);
     on_removed(std::move(model));
   }
+  leaving_.remove_if([](const LeavingAdapter& leaving) {
+    if (leaving.adapter->uses != 0) return false;
+    leaving.on_removed();
+    return true;
+  });
 }
 
 // The next one after the last that has work, round and round.

@@ -40,6 +40,9 @@ class StepLoop {
   void add_model(std::shared_ptr<ResidentModel> model, OnAdded on_added);
   // Ends the model's generations with `cancelled` first.
   void remove_model(std::uint64_t id, OnRemoved on_removed);
+  // Ends the generations with it with `cancelled`; calls back in the step thread once nobody uses
+  // it any more.
+  void remove_adapter(std::shared_ptr<ResidentAdapter> adapter, std::function<void()> on_removed);
   // Answers it as soon as it is cancelled or late, until it is submitted or somebody else claims
   // it.
   void watch(PendingPtr pending);
@@ -58,6 +61,11 @@ class StepLoop {
     OnRemoved on_removed;  // set while it is being unloaded
   };
 
+  struct LeavingAdapter {
+    std::shared_ptr<ResidentAdapter> adapter;
+    std::function<void()> on_removed;
+  };
+
   void push(Job job);
   void run();
   bool take_jobs();
@@ -66,7 +74,7 @@ class StepLoop {
   void admit(PendingGeneration& pending, PreparedGeneration prepared);
   void wait_for_work(std::unique_lock<std::mutex>& lock);
   void end_pending(Clock::time_point now);
-  void cancel_pending(std::uint64_t id);
+  void cancel_users_of(std::uint64_t id);
   void finish_removals();
   Lane* next_lane();
 
@@ -83,6 +91,7 @@ class StepLoop {
   // Of the step thread.
   std::map<std::uint64_t, Entry> lanes_;
   std::list<PendingPtr> pending_;
+  std::list<LeavingAdapter> leaving_;
   std::uint64_t last_stepped_ = 0;
 
   std::thread thread_;
