@@ -51,12 +51,12 @@ Catalog::Catalog(const std::vector<ModelConfig>& models) {
 
 void Catalog::add(const ModelConfig& config) {
   const core::ModelId id{models_.size() + 1};
-  models_.push_back({id, config, std::nullopt, {}, std::nullopt, false});
+  models_.push_back({id, config, std::nullopt, {}, {}, std::nullopt, false});
   by_name_.emplace(config.name, id);
 }
 
 void Catalog::add_again(Model& model, const ModelConfig& config) {
-  model = {model.id, config, std::nullopt, {}, std::nullopt, false};
+  model = {model.id, config, std::nullopt, {}, {}, std::nullopt, false};
   by_name_.emplace(config.name, model.id);
 }
 
@@ -72,7 +72,7 @@ std::vector<core::ModelId> Catalog::replace(const std::vector<ModelConfig>& mode
       add_again(*known, config);
     } else {
       const ModelConfig& old = known->config;
-      if (old.path != config.path || old.dtype != config.dtype) known->facts.reset();
+      if (!reads_same_files(old, config)) known->facts.reset();
       known->config = config;
       by_name_.emplace(config.name, known->id);
     }
@@ -110,16 +110,25 @@ std::vector<core::ModelId> Catalog::require_all(const std::vector<std::string>& 
 }
 
 void Catalog::found(Model& model, wire::InspectResult facts) {
-  const auto [entry, is_new] =
-      weights_.try_emplace(fmt::format("{}|{}", facts.identity, facts.dtype));
+  const ModelConfig& config = model.config;
+  const std::string identity = fmt::format("{}|{}", facts.identity, facts.dtype);
+  const WeightsFolder folder{config.path, config.dtype, config.adapter_path, facts};
+  model.weights = id_of(identity, folder);
+  model.adapter = {};
+  if (facts.adapter)
+    model.adapter = id_of(fmt::format("{}|{}", identity, facts.adapter->identity), folder);
+  model.facts = std::move(facts);
+  model.error.reset();
+}
+
+core::WeightsId Catalog::id_of(const std::string& identity, const WeightsFolder& folder) {
+  const auto [entry, is_new] = weights_.try_emplace(identity);
   if (is_new) {
     entry->second = {weights_.size()};
     folders_.emplace_back();
   }
-  model.weights = entry->second;
-  folders_.at(model.weights.value - 1) = {model.config.path, model.config.dtype, facts};
-  model.facts = std::move(facts);
-  model.error.reset();
+  folders_.at(entry->second.value - 1) = folder;
+  return entry->second;
 }
 
 }  // namespace gpumodel::broker

@@ -14,11 +14,12 @@
 
 namespace gpumodel::broker {
 
-// Where one weights were found, and what was found: a load reads them there although the
-// configuration, or the folder's other files, may have changed since.
+// Where one weights, or one adapter of them, were found, and what was found: a load reads them
+// there although the configuration, or the folder's other files, may have changed since.
 struct WeightsFolder {
   std::string path;
   std::string dtype;  // as it was asked for
+  std::string adapter_path;
   wire::InspectResult facts;
 };
 
@@ -27,6 +28,7 @@ struct Model {
   ModelConfig config;
   std::optional<wire::InspectResult> facts;  // of the last inspection that succeeded
   core::WeightsId weights;                   // of facts
+  core::WeightsId adapter;                   // of facts; none: it has none
   std::optional<wire::Error> error;          // of the last inspection, where it failed
   bool removed = false;                      // from the configuration; it may still be leased
 };
@@ -48,7 +50,8 @@ class Catalog {
   // on. A name keeps its id, also where it was removed and comes back.
   std::vector<core::ModelId> replace(const std::vector<ModelConfig>& models);
 
-  // Notes what an inspection found. Models of one identity and dtype get one WeightsId.
+  // Notes what an inspection found. Models of one identity and dtype get one WeightsId, and so do
+  // those among them that have the same adapter.
   void found(Model& model, wire::InspectResult facts);
   const WeightsFolder& folder_of(core::WeightsId weights) const {
     return folders_.at(weights.value - 1);
@@ -58,10 +61,11 @@ class Catalog {
   void add(const ModelConfig& config);
   // One that was removed; known anew, since what is known of it may be of another folder.
   void add_again(Model& model, const ModelConfig& config);
+  core::WeightsId id_of(const std::string& identity, const WeightsFolder& folder);
 
   std::deque<Model> models_;  // ModelId n is the n-th
   std::unordered_map<std::string, core::ModelId> by_name_;
-  std::unordered_map<std::string, core::WeightsId> weights_;  // by identity and dtype
+  std::unordered_map<std::string, core::WeightsId> weights_;  // by identity, dtype and adapter
   std::deque<WeightsFolder> folders_;                         // WeightsId n is the n-th
 };
 

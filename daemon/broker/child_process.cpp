@@ -10,7 +10,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <system_error>
 
 namespace gpumodel::broker {
@@ -102,17 +101,6 @@ void ChildProcess::reap() {
   pid_ = 0;
   const auto on_exit = std::move(on_exit_);
   on_exit(describe(info));
-}
-
-std::string find_engine_program() {
-  constexpr const char* kName = "gpumodel-engine";
-  std::error_code error;
-  const auto own = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-  for (const char* folder : {".", "../libexec", "../lib/gpumodeld"}) {
-    const auto path = (own / folder / kName).lexically_normal();
-    if (::access(path.c_str(), X_OK) == 0) return path.string();
-  }
-  return (own / kName).string();
 }
 
 }  // namespace gpumodel::broker

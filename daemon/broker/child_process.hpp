@@ -38,8 +38,4 @@ class ChildProcess {
   std::function<void(std::string)> on_exit_;
 };
 
-// gpumodel-engine beside this program, or in ../libexec or ../lib/gpumodeld; the first of them
-// where none is there, so that the error names it.
-std::string find_engine_program();
-
 }  // namespace gpumodel::broker

@@ -42,7 +42,8 @@ struct DeviceConfig {
 
 struct ModelConfig {
   std::string name;
-  std::string path;  // absolute
+  std::string path;          // absolute
+  std::string adapter_path;  // absolute; empty: none
   std::string dtype = "auto";
   core::AutoUnload auto_unload;
   std::uint32_t context_tokens = 0;    // 0: the model's own, cut to what fits
@@ -54,6 +55,11 @@ struct ModelConfig {
   bool pin = false;
   bool preload = false;
 };
+
+// Whether an inspection of one says all that one of the other would.
+inline bool reads_same_files(const ModelConfig& a, const ModelConfig& b) {
+  return a.path == b.path && a.dtype == b.dtype && a.adapter_path == b.adapter_path;
+}
 
 // Per user; nothing: no limit of its own, 0: denied.
 struct LimitsConfig {

@@ -79,7 +79,6 @@ void read_cap(ConfigTable& table, const std::vector<DeviceConfig>& devices, Mode
 }
 
 void read_unserved_model_keys(ConfigTable& table) {
-  table.unserved("adapter", false);
   table.unserved("tensor_parallel_size",
                  table.integer("tensor_parallel_size", 1, 64).value_or(1) == 1);
 }
@@ -105,6 +104,8 @@ ModelConfig read_model_section(std::string name, ConfigTable table,
         "path",
         "missing: a model needs its folder, e.g. path = \"/srv/models/Qwen2.5-7B-Instruct\"");
   }
+  if (const auto adapter = table.text("adapter"))
+    model.adapter_path = (folder / *adapter).lexically_normal().string();
   read_dtype(table, model.dtype);
   read_auto_unload(table, model.auto_unload);
   model.context_tokens = table.integer("context_tokens", 1, kMostContextTokens).value_or(0);

@@ -108,16 +108,28 @@ void Engine::load(const wire::LoadParams& params, os::Fd image) {
   const core::ResidentId resident{params.weights};
   if (!link_ || link_->is_over()) return;  // it was just lost, and with it the load
   const auto on_answer = [this, resident](const EngineAnswer& answer) {
-    loads_.erase(resident);
-    if (!answer.error) {
-      const auto result = result_of<wire::LoadResult>(answer);
-      resident_bytes_ = result.resident_bytes;
-      events_.load_done(resident, result);
-    } else if (answer.error->code != wire::Code::engine_lost) {
-      events_.load_failed(resident, *answer.error);
-    }
+    on_load_answer(resident, answer);
   };
   loads_[resident] = link_->request("load", params, on_answer, {}, std::move(image));
+}
+
+void Engine::load_adapter(const wire::LoadAdapterParams& params) {
+  const core::ResidentId resident{params.adapter};
+  if (!link_ || link_->is_over()) return;
+  loads_[resident] = link_->request(
+      "load_adapter", params,
+      [this, resident](const EngineAnswer& answer) { on_load_answer(resident, answer); });
+}
+
+void Engine::on_load_answer(core::ResidentId resident, const EngineAnswer& answer) {
+  loads_.erase(resident);
+  if (!answer.error) {
+    const auto result = result_of<wire::LoadResult>(answer);
+    resident_bytes_ = result.resident_bytes;
+    events_.load_done(resident, result);
+  } else if (answer.error->code != wire::Code::engine_lost) {
+    events_.load_failed(resident, *answer.error);
+  }
 }
 
 void Engine::cancel_load(core::ResidentId resident) {

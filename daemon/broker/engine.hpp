@@ -64,6 +64,7 @@ class Engine final : private EngineLink::Handler {
   void stop();
   // `image`: the memfd, where the params name one.
   void load(const wire::LoadParams& params, os::Fd image);
+  void load_adapter(const wire::LoadAdapterParams& params);
   void cancel_load(core::ResidentId resident);
   void unload(core::ResidentId resident);
   // Reads an image without making anything resident. `params.weights` is given here.
@@ -89,6 +90,7 @@ class Engine final : private EngineLink::Handler {
   void on_engine_notification(const std::string& method, const msgpack::object& params) override;
   void on_engine_end(const std::string& how) override;
   void on_started(const EngineAnswer& answer);
+  void on_load_answer(core::ResidentId resident, const EngineAnswer& answer);
   void lost(const std::string& reason);
 
   asio::io_context& io_;

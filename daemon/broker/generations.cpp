@@ -100,6 +100,7 @@ void Generations::usable(const core::Usable& usable) {
   generation.deadline.reset();
   wire::EngineGenerateParams params;
   params.weights = usable.lease.resident.value;
+  if (usable.lease.adapter) params.adapter = usable.lease.adapter.value;
   params.uid = generation.uid;
   params.context_tokens = usable.lease.context_tokens;
   params.generation = std::move(generation.params);

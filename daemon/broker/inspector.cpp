@@ -17,14 +17,14 @@ void Inspector::inspect(core::ModelId id, std::function<void()> done) {
 }
 
 void Inspector::ask(core::ModelId id) {
-  const Model& model = catalog_.at(id);
+  const ModelConfig asked = catalog_.at(id).config;
   wire::InspectParams params;
-  params.path = model.config.path;
-  params.dtype = model.config.dtype;
-  probe_.request("inspect", params, [this, id, params](const EngineAnswer& answer) {
-    const ModelConfig& config = catalog_.at(id).config;
+  params.path = asked.path;
+  params.dtype = asked.dtype;
+  if (!asked.adapter_path.empty()) params.adapter_path = asked.adapter_path;
+  probe_.request("inspect", params, [this, id, asked](const EngineAnswer& answer) {
     // The configuration may have changed meanwhile: then this is an answer about something else.
-    if (config.path != params.path || config.dtype != params.dtype) return ask(id);
+    if (!reads_same_files(catalog_.at(id).config, asked)) return ask(id);
     on_answer(id, answer);
   });
 }
@@ -51,7 +51,10 @@ void Inspector::freshen(const std::vector<core::ModelId>& models,
   std::set<core::ModelId> to_inspect;
   for (const core::ModelId id : models) {
     const Model& model = catalog_.at(id);
-    if (model.error || !conductor_.is_resident(model.weights)) to_inspect.insert(id);
+    const bool may_have_changed =
+        !conductor_.is_resident(model.weights) ||
+        (!model.config.adapter_path.empty() && !conductor_.is_resident(model.adapter));
+    if (model.error || may_have_changed) to_inspect.insert(id);
   }
   if (to_inspect.empty()) return done(nullptr);
   const auto left = std::make_shared<std::size_t>(to_inspect.size());
@@ -97,6 +100,7 @@ void Inspector::tell_core(Model& model) {
   spec.id = model.id;
   spec.name = config.name;
   spec.weights = model.weights;
+  if (facts.adapter) spec.adapter = core::AdapterSpec{model.adapter, facts.adapter->bytes};
   spec.tensor_bytes = facts.tensor_bytes;
   spec.image_bytes = facts.image_bytes;
   spec.workspace_bytes = facts.workspace_bytes;

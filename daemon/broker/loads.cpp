@@ -43,11 +43,20 @@ std::uint64_t Loads::unmapped_image_bytes() const {
 }
 
 void Loads::load(const core::Load& load) {
-  log_.info("loading", {{"MODEL", catalog_.at(load.model).config.name},
-                        {"DEVICE", outcomes_.engine(load.device).device().name},
-                        {"BYTES", number(load.need.total())},
-                        {"FROM", load.image == HostImage::use ? "host" : "disk"}});
-  send(load);
+  log_.info(load.is_adapter ? "loading an adapter" : "loading",
+            {{"MODEL", catalog_.at(load.model).config.name},
+             {"DEVICE", outcomes_.engine(load.device).device().name},
+             {"BYTES", number(load.need.total())},
+             {"FROM", load.image == HostImage::use ? "host" : "disk"}});
+  load.is_adapter ? send_adapter(load) : send(load);
+}
+
+void Loads::send_adapter(const core::Load& load) {
+  const WeightsFolder& folder = catalog_.folder_of(load.weights);
+  residents_[load.resident] = {load, false};
+  outcomes_.engine(load.device)
+      .load_adapter(
+          {load.resident.value, folder.path, folder.adapter_path, folder.facts.adapter->identity});
 }
 
 wire::LoadParams Loads::params_of(const core::Load& load) const {
@@ -127,7 +136,8 @@ void Loads::on_loaded(core::ResidentId id, const wire::LoadResult& result) {
   const auto found = residents_.find(id);
   if (found == residents_.end()) return;
   const core::Load& load = found->second.load;
-  log_.info("loaded", {{"MODEL", catalog_.at(load.model).config.name}, {"MS", number(result.ms)}});
+  log_.info(load.is_adapter ? "loaded an adapter" : "loaded",
+            {{"MODEL", catalog_.at(load.model).config.name}, {"MS", number(result.ms)}});
   if (found->second.verifies) images_.verified(load.weights);
   if (!known_answers_.must_check(load.device, load.weights)) return believe(id, result);
   known_answers_.check(load.device, id, load.weights,
@@ -143,7 +153,7 @@ void Loads::believe(core::ResidentId id, const wire::LoadResult& result) {
   const core::Load load = residents_.at(id).load;
   const bool image_complete = load.image == HostImage::fill && result.image_checksum.has_value();
   if (image_complete) images_.complete(load.weights, *result.image_checksum);
-  known_answers_.loaded(load.device, id, load.weights);
+  if (!load.is_adapter) known_answers_.loaded(load.device, id, load.weights);
   outcomes_.loaded(id, {result.tensor_bytes, result.kv_bytes, result.workspace_bytes},
                    image_complete);
 }

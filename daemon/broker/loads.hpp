@@ -60,6 +60,7 @@ class Loads {
   };
 
   void send(const core::Load& load);
+  void send_adapter(const core::Load& load);
   void believe(core::ResidentId resident, const wire::LoadResult& result);
   wire::LoadParams params_of(const core::Load& load) const;
 

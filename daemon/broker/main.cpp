@@ -8,6 +8,7 @@
 
 #include "broker/lifecycle.hpp"
 #include "broker/options.hpp"
+#include "os/engine_program.hpp"
 
 namespace {
 
@@ -44,7 +45,7 @@ void run(const Options& options, Config& config, const Log& log) {
   std::optional<SocketFile> socket_file;
   if (!listening) socket_file.emplace(config.daemon, listening);
 
-  const std::string engine_program = find_engine_program();
+  const std::string engine_program = os::find_engine_program();
   const DaemonClock clock;
   asio::io_context io(1);
   Aside aside(io, kAsideWithin);

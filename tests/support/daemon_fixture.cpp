@@ -81,6 +81,13 @@ void DaemonFixture::model(const std::string& name, const std::string& fake_json,
   models_ += "[models." + name + "]\npath = \"models/" + name + "\"\n" + keys + "\n";
 }
 
+void DaemonFixture::adapted_model(const std::string& name, const std::string& base,
+                                  const std::string& adapter_json, const std::string& keys) {
+  write_fake(name, adapter_json);
+  models_ += "[models." + name + "]\npath = \"models/" + base + "\"\nadapter = \"models/" + name +
+             "\"\n" + keys + "\n";
+}
+
 std::string DaemonFixture::config_text(const std::string& sections,
                                        const std::string& daemon_keys) const {
   return "[daemon]\nsocket = \"" + socket() + "\"\n" + daemon_keys + "\n" + sections + "\n" +

@@ -28,6 +28,10 @@ class DaemonFixture {
 
   // A model for the next start: its fake.json and further keys of its table.
   void model(const std::string& name, const std::string& fake_json, const std::string& keys = "");
+  // A model over the folder of `base`, which write_fake() or model() makes, with an adapter of its
+  // name.
+  void adapted_model(const std::string& name, const std::string& base,
+                     const std::string& adapter_json, const std::string& keys = "");
   void write_fake(const std::string& name, const std::string& fake_json) const;
   // Writes the configuration, starts gpumodeld and waits for its READY.
   void start(const std::string& sections = kDevice,

@@ -1,4 +1,4 @@
-// gpumodelctl: gpumodeld from the shell, over gpumodel.h alone.
+// gpumodelctl: gpumodeld from the shell, over gpumodel.h alone; but `check` is the engine's own.
 #include <fmt/core.h>
 
 #include <algorithm>

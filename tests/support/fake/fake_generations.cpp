@@ -33,11 +33,12 @@ void append_top(std::uint32_t count, std::int32_t token, std::vector<std::int32_
 
 }  // namespace
 
-void FakeGenerations::begin(std::uint32_t id, const FakeModel& model,
+void FakeGenerations::begin(std::uint32_t id, const FakeModel& model, const std::string& voice,
                             wire::EngineGenerateParams params) {
   wire::check(params.generation);
   Generation generation;
   generation.model = model;
+  generation.voice = voice;
   generation.prompt = fake_prompt_text(params.generation, model.vocab_size);
   if (generation.prompt == "crash") crash();
   generation.prompt_tokens = params.generation.tokens ? params.generation.tokens->size()
@@ -70,7 +71,8 @@ bool FakeGenerations::cancel(std::uint32_t id) {
 
 void FakeGenerations::cancel_all(std::uint64_t weights) {
   std::erase_if(generations_, [&](const auto& entry) {
-    if (entry.second.params.weights != weights) return false;
+    const wire::EngineGenerateParams& params = entry.second.params;
+    if (params.weights != weights && params.adapter != weights) return false;
     finish(entry.first, entry.second, "cancelled");
     return true;
   });
@@ -96,7 +98,7 @@ bool FakeGenerations::advance(std::uint32_t id, Generation& generation, Clock::t
       return true;
     }
     const std::uint32_t number = word_number(generation.model, count);
-    const std::string word = fake_word(generation.prompt, number);
+    const std::string word = generation.voice + fake_word(generation.prompt, number);
     generation.tokens.push_back(token_of(number));
     for (const std::string& stop : params.stop) {
       const std::size_t at = (generation.text + word).find(stop);

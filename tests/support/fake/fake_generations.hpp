@@ -17,9 +17,12 @@ class FakeGenerations {
   explicit FakeGenerations(Outlet& outlet) : outlet_(outlet) {}
 
   // Throws wire::Error where it cannot be served. The prompt "crash" ends the process.
-  void begin(std::uint32_t id, const FakeModel& model, wire::EngineGenerateParams params);
+  // `voice` comes before each word.
+  void begin(std::uint32_t id, const FakeModel& model, const std::string& voice,
+             wire::EngineGenerateParams params);
   // Whether there is such a generation; "hang" stays open.
   bool cancel(std::uint32_t id);
+  // Those that use these weights, or this adapter.
   void cancel_all(std::uint64_t weights);
   void advance(Clock::time_point now);
   bool empty() const { return generations_.empty(); }
@@ -28,6 +31,7 @@ class FakeGenerations {
   struct Generation {
     wire::EngineGenerateParams params;
     FakeModel model;
+    std::string voice;
     std::string prompt;
     std::uint64_t prompt_tokens = 0;
     std::uint64_t context_tokens = 0;

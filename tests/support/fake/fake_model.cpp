@@ -6,6 +6,7 @@
 #include <climits>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -73,6 +74,10 @@ FakeModel read_fake_model(const std::string& folder) {
 std::uint64_t FakeModel::image_bytes() const {
   const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
   return (tensor_bytes + page_bytes - 1) / page_bytes * page_bytes;
+}
+
+std::string FakeModel::voice() const {
+  return std::filesystem::path(folder).filename().string() + ":";
 }
 
 bool FakeModel::is_wrong() const { return ::access((folder + "/wrong").c_str(), F_OK) == 0; }

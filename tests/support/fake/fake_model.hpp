@@ -37,6 +37,8 @@ struct FakeModel {
   std::string identity;  // of the folder and its fake.json as they were read
   std::string folder;
 
+  // Of an adapter: what its words begin with, the folder's name.
+  std::string voice() const;
   std::uint64_t image_bytes() const;  // tensor_bytes in whole pages
   // While there is a file "wrong" in the folder the model says other words than it did before.
   bool is_wrong() const;

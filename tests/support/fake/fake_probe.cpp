@@ -78,6 +78,11 @@ void FakeProbe::inspect(const wire::Frame& frame) {
   const auto params = wire::decode<wire::InspectParams>(frame.params);
   const FakeModel model = read_fake_model(params.path);
   if (model.fail == "inspect") throw Error(Code::model_bad, "config.json: made to fail");
+  std::optional<wire::AdapterFacts> adapter;
+  if (params.adapter_path) {
+    const FakeModel found = read_fake_model(*params.adapter_path);
+    adapter = {found.identity, found.tensor_bytes};
+  }
   const wire::InspectResult result{.identity = model.identity,
                                    .architecture = model.architecture,
                                    .dtype = params.dtype == "auto" ? model.dtype : params.dtype,
@@ -87,7 +92,8 @@ void FakeProbe::inspect(const wire::Frame& frame) {
                                    .tensor_bytes = model.tensor_bytes,
                                    .kv_bytes_per_token = model.kv_bytes_per_token,
                                    .workspace_bytes = model.workspace_bytes,
-                                   .image_bytes = model.image_bytes()};
+                                   .image_bytes = model.image_bytes(),
+                                   .adapter = adapter};
   outlet_.later(model.inspect_ms, [this, id = frame.id, result] { outlet_.answer(id, result); });
 }
 

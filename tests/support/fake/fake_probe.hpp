@@ -7,8 +7,8 @@
 namespace gpumodel::test {
 
 // `memory` is read at each call from the JSON file that $GPUMODEL_FAKE_MEMORY names, whose keys are
-// those of the result (absent ones: no foreign memory), "pids", processes whose memory is foreign and
-// is measured, and "ms", how long the answer takes.
+// those of the result (absent ones: no foreign memory), "pids", processes whose memory is foreign
+// and is measured, and "ms", how long the answer takes.
 class FakeProbe {
  public:
   explicit FakeProbe(Outlet& outlet) : outlet_(outlet) {}

@@ -62,6 +62,8 @@ void FakeSession::on_request(const wire::Frame& frame, os::Fd fd) {
   if (!started_) throw Error(Code::state, "start comes first");
   if (frame.method == "load")
     return load(id, wire::decode<wire::LoadParams>(frame.params), std::move(fd));
+  if (frame.method == "load_adapter")
+    return load_adapter(id, wire::decode<wire::LoadAdapterParams>(frame.params));
   if (frame.method == "fill")
     return fill(id, wire::decode<wire::FillParams>(frame.params), std::move(fd));
   if (frame.method == "unload") return unload(id, wire::decode<wire::UnloadParams>(frame.params));
@@ -83,12 +85,8 @@ void FakeSession::load(std::uint32_t id, const wire::LoadParams& params, os::Fd 
   Reading reading;
   reading.model = read_for_load(params.path, params.identity);
   const FakeModel& model = reading.model;
-  if (model.fail == "crash") crash();
-  Weights weights{model, params.kv_bytes};
-  std::uint64_t held = weights.bytes();
-  for (const auto& [number, other] : weights_) held += other.bytes();
-  if (model.fail == "nomem" || held > started_->capacity_bytes)
-    throw Error(Code::nomem, "the device's memory does not hold these weights");
+  const Weights weights{model, params.kv_bytes};
+  check_room(weights);
   reading.weights = params.weights;
   reading.takes = model.load_ms;
   if (params.image) {
@@ -100,7 +98,32 @@ void FakeSession::load(std::uint32_t id, const wire::LoadParams& params, os::Fd 
       reading.takes = model.use_ms;
     }
   }
-  weights_[params.weights] = weights;
+  begin_load(id, std::move(reading), weights);
+}
+
+// An adapter is a folder like a model's, of which the tensors count.
+void FakeSession::load_adapter(std::uint32_t id, const wire::LoadAdapterParams& params) {
+  read_fake_model(params.path);
+  Reading reading;
+  reading.model = read_for_load(params.adapter_path, params.identity);
+  reading.model.workspace_bytes = 0;
+  reading.weights = params.adapter;
+  reading.takes = reading.model.load_ms;
+  const Weights weights{reading.model, 0};
+  check_room(weights);
+  begin_load(id, std::move(reading), weights);
+}
+
+void FakeSession::check_room(const Weights& weights) const {
+  if (weights.model.fail == "crash") crash();
+  std::uint64_t held = weights.bytes();
+  for (const auto& [number, other] : weights_) held += other.bytes();
+  if (weights.model.fail == "nomem" || held > started_->capacity_bytes)
+    throw Error(Code::nomem, "the device's memory does not hold these weights");
+}
+
+void FakeSession::begin_load(std::uint32_t id, Reading reading, const Weights& weights) {
+  weights_[reading.weights] = weights;
   reading.begun = reading.reported = Clock::now();
   readings_.emplace(id, std::move(reading));
 }
@@ -177,7 +200,8 @@ void FakeSession::unload(std::uint32_t id, const wire::UnloadParams& params) {
 
 void FakeSession::generate(std::uint32_t id, wire::EngineGenerateParams params) {
   const FakeModel& model = ready_weights(params.weights).model;
-  generations_.begin(id, model, std::move(params));
+  const std::string voice = params.adapter ? ready_weights(*params.adapter).model.voice() : "";
+  generations_.begin(id, model, voice, std::move(params));
 }
 
 void FakeSession::cancel(std::uint32_t id) {

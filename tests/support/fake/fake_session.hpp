@@ -47,6 +47,10 @@ class FakeSession {
   void on_request(const wire::Frame& frame, os::Fd fd);
   void start(std::uint32_t id, const wire::StartParams& params);
   void load(std::uint32_t id, const wire::LoadParams& params, os::Fd fd);
+  void load_adapter(std::uint32_t id, const wire::LoadAdapterParams& params);
+  // Throws wire::Error{nomem}.
+  void check_room(const Weights& weights) const;
+  void begin_load(std::uint32_t id, Reading reading, const Weights& weights);
   void fill(std::uint32_t id, const wire::FillParams& params, os::Fd fd);
   void unload(std::uint32_t id, const wire::UnloadParams& params);
   void generate(std::uint32_t id, wire::EngineGenerateParams params);

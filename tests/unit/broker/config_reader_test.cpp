@@ -114,9 +114,8 @@ const Wrong kWrong[] = {
      "/etc/g/g.toml:3: models.m.devices: no device \"cpu\"; add a table [devices.\"cpu\"] or use "
      "one of: (none is "
      "configured)"},
-    {"[models.m]\npath = \"/m\"\nadapter = \"/a\"",
-     "/etc/g/g.toml:3: models.m.adapter: not supported yet: this version accepts only the default; "
-     "remove the key"},
+    {"[models.m]\npath = \"/m\"\nadapter = 3",
+     "/etc/g/g.toml:3: models.m.adapter: expected a text that is not empty, not 3"},
     {"[models.m]\npath = \"/m\"\ntensor_parallel_size = 2",
      "/etc/g/g.toml:3: models.m.tensor_parallel_size: not supported yet: this version accepts only "
      "the default; remove "
