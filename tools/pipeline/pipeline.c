@@ -28,9 +28,9 @@ struct step {
 };
 
 static const struct step kSteps[] = {
-    {"concept", "List the entities of this database schema, one on each line, with a short explanation."},
-    {"relationship", "How are these entities related? Write one sentence for each relationship."},
-    {"attribute", "Which attributes describe each of these entities? Answer as a list."},
+    {"concept", "List the entities of this database schema."},
+    {"relationship", "How are these entities related?"},
+    {"attribute", "Which attributes describe each of these entities?"},
 };
 
 static void fail(const char *what, gm_status status) {
@@ -97,7 +97,7 @@ static char *ask(gm_lease *lease, const char *prompt, gm_result *result) {
   request.message_count = sizeof messages / sizeof messages[0];
   request.max_tokens = 120;
   request.temperature = 0;
-  request.repetition_penalty = 1.1f;
+  request.repetition_penalty = 1;
 
   gm_stream *stream = NULL;
   gm_status status = gm_generate(lease, &request, &stream);
