@@ -10,6 +10,7 @@
 
 #include "broker/status_rows.hpp"
 #include "support/process.hpp"
+#include "support/sanitized.hpp"
 #include "support/wire_client.hpp"
 
 namespace gpumodel::test {
@@ -69,11 +70,6 @@ class DaemonFixture {
 
 // AddressSanitizer keeps freed memory, so that resident sizes say nothing; UBSan needs descriptors
 // of its own.
-#ifdef GPUMODEL_SANITIZED
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
 // A precondition for tests that a sanitizer would falsify.
 boost::test_tools::assertion_result without_sanitizer(boost::unit_test::test_unit_id);
 

@@ -6,6 +6,7 @@
 
 #include "small_vocabulary.hpp"
 #include "support/process.hpp"
+#include "support/sanitized.hpp"
 #include "support/testdata.hpp"
 
 namespace {
@@ -16,6 +17,8 @@ using nlohmann::json;
 
 constexpr int kTextsOfASchema = 6;
 constexpr int kMostTokens = 160;
+// One schema of so many is tried.
+constexpr std::size_t kEvery = kSanitized ? 10 : 1;
 // Schemas that llguidance passes and that are honoured here, of a hundred.
 constexpr int kHonouredPercent = 70;
 
@@ -27,7 +30,9 @@ std::vector<json> suite_cases() {
   BOOST_TEST_REQUIRE(oracle.exit_code == 0, oracle.err);
   std::vector<json> cases;
   std::istringstream lines(oracle.out);
-  for (std::string line; std::getline(lines, line);) cases.push_back(json::parse(line));
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);)
+    if (number++ % kEvery == 0) cases.push_back(json::parse(line));
   return cases;
 }
 
