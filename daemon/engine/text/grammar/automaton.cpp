@@ -15,16 +15,6 @@ using Edge = Automaton::Edge;
 // Rounds of refinement; long chains, where each round splits off one state, are left as they are.
 constexpr std::size_t kMaxRounds = 96;
 
-// Network states visited while one network is made deterministic: about a second.
-constexpr std::size_t kMaxVisits = 20'000'000;
-
-void check_size(std::size_t states) {
-  if (states > kMaxStates)
-    throw Refusal(Refusal::Kind::too_large,
-                  "its patterns, lengths and ranges together need more than " +
-                      std::to_string(kMaxStates) + " states");
-}
-
 // The target for a character, -1 where there is none.
 std::int32_t next_state(const State& state, char32_t character) {
   const auto after =
@@ -33,15 +23,6 @@ std::int32_t next_state(const State& state, char32_t character) {
   if (after == state.edges.begin()) return -1;
   const Edge& edge = *std::prev(after);
   return character <= edge.range.last ? edge.target : -1;
-}
-
-void append_edge(std::vector<Edge>& edges, const Edge& edge) {
-  if (!edges.empty() && edges.back().target == edge.target &&
-      edges.back().range.last + 1 == edge.range.first) {
-    edges.back().range.last = edge.range.last;
-  } else {
-    edges.push_back(edge);
-  }
 }
 
 // With a state -1 that never accepts, `edges` covers all characters.
@@ -67,7 +48,7 @@ Automaton product(const std::vector<State>& a, const std::vector<State>& b, bool
   const auto id_of = [&](const Pair& pair) {
     const auto [place, is_new] = ids.emplace(pair, static_cast<std::int32_t>(pairs.size()));
     if (is_new) pairs.push_back(pair);
-    check_size(pairs.size());
+    check_states(pairs.size());
     return place->second;
   };
   id_of({0, 0});
@@ -103,6 +84,22 @@ Automaton product(const std::vector<State>& a, const std::vector<State>& b, bool
 
 }  // namespace
 
+void check_states(std::size_t states) {
+  if (states > kMaxStates)
+    throw Refusal(Refusal::Kind::too_large,
+                  "its patterns, lengths and ranges together need more than " +
+                      std::to_string(kMaxStates) + " states");
+}
+
+void append_edge(std::vector<Automaton::Edge>& edges, const Automaton::Edge& edge) {
+  if (!edges.empty() && edges.back().target == edge.target &&
+      edges.back().range.last + 1 == edge.range.first) {
+    edges.back().range.last = edge.range.last;
+  } else {
+    edges.push_back(edge);
+  }
+}
+
 Automaton Automaton::everything() {
   State state{true, {}};
   for (const CharRange& range : CharSet::all().ranges()) state.edges.push_back({range, 0});
@@ -123,7 +120,7 @@ Automaton Automaton::any_of(const std::vector<std::u32string>& texts) {
         });
         edges.insert(place, {{character, character}, target});
         trie.states_.emplace_back();
-        check_size(trie.states_.size());
+        check_states(trie.states_.size());
       }
       state = static_cast<std::size_t>(target);
     }
@@ -134,7 +131,7 @@ Automaton Automaton::any_of(const std::vector<std::u32string>& texts) {
 
 Automaton Automaton::length(std::uint64_t least, std::optional<std::uint64_t> most) {
   const std::uint64_t last = most ? *most : least;
-  check_size(last);
+  check_states(last);
   if (most && *most < least) return {};
   std::vector<State> states(last + 1);
   for (std::uint64_t i = 0; i <= last; ++i) {
@@ -258,110 +255,6 @@ Automaton Automaton::reduced() const {
     state.edges = merged_edges(states[i]);
   }
   return Automaton(std::move(smallest));
-}
-
-Network::StateId Network::add_state() {
-  if (states_.size() >= 8 * kMaxStates)
-    throw Refusal(Refusal::Kind::too_large, "a pattern needs too many states");
-  states_.emplace_back();
-  return static_cast<StateId>(states_.size() - 1);
-}
-
-void Network::connect(StateId from, StateId to) {
-  states_[static_cast<std::size_t>(from)].silent.push_back(to);
-}
-
-void Network::connect(StateId from, StateId to, const CharSet& reads) {
-  states_[static_cast<std::size_t>(from)].reading.emplace_back(reads, to);
-}
-
-std::vector<Network::StateId> Network::closure(std::vector<StateId> open) const {
-  std::vector<StateId> reached;
-  std::vector<bool> seen(states_.size());
-  while (!open.empty()) {
-    const StateId state = open.back();
-    open.pop_back();
-    if (seen[static_cast<std::size_t>(state)]) continue;
-    seen[static_cast<std::size_t>(state)] = true;
-    reached.push_back(state);
-    const auto& silent = states_[static_cast<std::size_t>(state)].silent;
-    open.insert(open.end(), silent.begin(), silent.end());
-  }
-  std::sort(reached.begin(), reached.end());
-  return reached;
-}
-
-// Cuts what the states read into ranges within which all go to the same places; an edge's target
-// is an index into `targets`.
-std::vector<Edge> Network::merged_reads(const std::vector<StateId>& states,
-                                        std::vector<std::vector<StateId>>& targets) const {
-  std::map<char32_t, std::vector<std::pair<StateId, int>>> changes;
-  for (const StateId state : states) {
-    for (const auto& [reads, target] : states_[static_cast<std::size_t>(state)].reading) {
-      for (const CharRange& range : reads.ranges()) {
-        changes[range.first].emplace_back(target, 1);
-        changes[range.last + 1].emplace_back(target, -1);
-      }
-    }
-  }
-  std::vector<Edge> edges;
-  std::map<StateId, int> active;
-  for (auto change = changes.begin(); change != changes.end(); ++change) {
-    for (const auto& [target, step] : change->second)
-      if ((active[target] += step) == 0) active.erase(target);
-    if (active.empty()) continue;
-    std::vector<StateId> reached;
-    for (const auto& [target, count] : active) reached.push_back(target);
-    edges.push_back(
-        {{change->first, std::next(change)->first - 1}, static_cast<std::int32_t>(targets.size())});
-    targets.push_back(std::move(reached));
-  }
-  return edges;
-}
-
-Automaton Network::determined(StateId first, StateId last) const {
-  std::map<std::vector<StateId>, std::int32_t> ids;
-  std::vector<std::vector<StateId>> sets;
-  const auto id_of = [&](std::vector<StateId> set) {
-    const auto [place, is_new] = ids.emplace(set, static_cast<std::int32_t>(sets.size()));
-    if (is_new) sets.push_back(std::move(set));
-    check_size(sets.size());
-    return place->second;
-  };
-  std::map<std::vector<StateId>, std::int32_t> closed;  // by where edges lead, before closure()
-  std::size_t visits = 0;
-  const auto after = [&](const std::vector<StateId>& set, char32_t mark) {
-    std::vector<StateId> reached;
-    for (const StateId state : set)
-      for (const auto& [reads, target] : states_[static_cast<std::size_t>(state)].reading)
-        if (reads.contains(mark)) reached.push_back(target);
-    return closure(std::move(reached));
-  };
-  id_of(after(closure({first}), kBegin));
-  std::vector<Automaton::State> states;
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    Automaton::State state;
-    const std::vector<StateId> ended = after(sets[i], kEnd);
-    state.accepts = std::binary_search(ended.begin(), ended.end(), last);
-    std::vector<std::vector<StateId>> targets;
-    for (const Edge& edge : merged_reads(sets[i], targets)) {
-      if (edge.range.first > kLastCharacter) continue;
-      const CharRange range{edge.range.first, std::min(edge.range.last, kLastCharacter)};
-      // Classes of Unicode have hundreds of ranges that lead to the same few places.
-      auto& targets_of_edge = targets[static_cast<std::size_t>(edge.target)];
-      const auto [known, is_new] = closed.try_emplace(std::move(targets_of_edge), -1);
-      if (is_new) {
-        std::vector<StateId> reached = closure(known->first);
-        visits += reached.size() + states_.size() / 64;
-        known->second = id_of(std::move(reached));
-      }
-      append_edge(state.edges, {range, known->second});
-    }
-    if (visits > kMaxVisits)
-      throw Refusal(Refusal::Kind::too_large, "a pattern takes too long to compile");
-    states.push_back(std::move(state));
-  }
-  return Automaton(std::move(states)).reduced();
 }
 
 }  // namespace gpumodel::engine::text::grammar

@@ -54,31 +54,9 @@ class Automaton {
   std::vector<State> states_;
 };
 
-// Nondeterministic, to build from parts. Beside characters it reads two marks, so that anchors are
-// ordinary symbols: the text's begin and end.
-class Network {
- public:
-  static constexpr char32_t kBegin = kLastCharacter + 1;
-  static constexpr char32_t kEnd = kLastCharacter + 2;
-
-  using StateId = std::int32_t;
-  StateId add_state();
-  void connect(StateId from, StateId to);  // without reading
-  void connect(StateId from, StateId to, const CharSet& reads);
-
-  // Accepts the texts that, with the marks around them, lead from `first` to `last`. Reduced.
-  Automaton determined(StateId first, StateId last) const;
-
- private:
-  struct State {
-    std::vector<StateId> silent;
-    std::vector<std::pair<CharSet, StateId>> reading;
-  };
-  std::vector<StateId> closure(std::vector<StateId> states) const;
-  std::vector<Automaton::Edge> merged_reads(const std::vector<StateId>& states,
-                                            std::vector<std::vector<StateId>>& targets) const;
-
-  std::vector<State> states_;
-};
+// Throws Refusal{too_large} beyond kMaxStates.
+void check_states(std::size_t states);
+// Behind the others; joined with the last of them where it goes on from there to the same place.
+void append_edge(std::vector<Automaton::Edge>& edges, const Automaton::Edge& edge);
 
 }  // namespace gpumodel::engine::text::grammar

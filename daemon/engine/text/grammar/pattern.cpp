@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/text/grammar/char_classes.hpp"
+#include "engine/text/grammar/network.hpp"
 #include "engine/text/grammar/refusal.hpp"
 #include "engine/text/utf8.hpp"
 
