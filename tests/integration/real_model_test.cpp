@@ -11,6 +11,7 @@
 #include <sstream>
 #include <thread>
 
+#include "adapter_folder.hpp"
 #include "real_daemon.hpp"
 
 using namespace gpumodel;
@@ -277,6 +278,25 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_served_is_refused_by_name) {
   BOOST_TEST(daemon().refused({"render", "concept", "-"}, 1, "{not json").at("name") == "bad_request");
   BOOST_TEST(daemon().refused({"tokenize", "concept", "--file", "-"}, 2, "\xff").at("name") == "invalid");
   BOOST_TEST(daemon().refused({"--socket", "/nonexistent/socket", "status"}, 3).at("name") == "no_daemon");
+}
+
+BOOST_AUTO_TEST_CASE(check_reports_on_folders_without_a_daemon) {
+  const test::AdapterFolder adapter(1);
+  const auto check = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {test::program("gpumodelctl"), "check", test::demo_model()});
+    return test::run(more);
+  };
+  const Finished good = check({"--adapter", adapter.path(), "--json"});
+  BOOST_TEST_REQUIRE(good.exit_code == 0, good.err);
+  const json report = json::parse(good.out);
+  BOOST_TEST(report.at("vocab_size") == 49152);
+  BOOST_TEST(report.at("adapter").at("bytes").get<std::uint64_t>() > 0u);
+  BOOST_TEST(check({}).out.find("chat template   usable") != std::string::npos);
+  adapter.write("adapter_config.json", R"({"peft_type": "IA3"})");
+  const Finished bad = check({"--adapter", adapter.path()});
+  BOOST_TEST(bad.exit_code == 1);
+  BOOST_TEST(bad.err.find("adapter_config.json: peft_type \"IA3\" is not supported") != std::string::npos, bad.err);
+  BOOST_TEST(check({"--dtype", "int3"}).exit_code == 2);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
