@@ -44,6 +44,7 @@ void add_check_command(CLI::App& app, Common& common, std::vector<Command>& out)
       "is not supported.\nReads them as you, without a daemon and without loading them.",
       "  gpumodelctl check /srv/models/Qwen2.5-7B-Instruct\n"
       "  gpumodelctl check /srv/models/Qwen2.5-7B-Instruct --adapter /srv/models/concept-lora\n");
+  command->remove_option(command->get_option("--socket"));  // it asks no daemon
   auto options = std::make_shared<CheckCommand>();
   command->add_option("path", options->path, "the model's folder")->required()->type_name("PATH");
   command->add_option("--adapter", options->adapter, "the folder of a LoRA adapter")

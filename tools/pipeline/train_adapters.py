@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the demo's three LoRA adapters over SmolLM2-135M-Instruct with PEFT, in two or three minutes on two cores.
+"""Trains the demo's three LoRA adapters over SmolLM2-135M-Instruct with PEFT, in a minute or two on two cores.
 
     train_adapters.py --base FOLDER --output FOLDER
 
