@@ -21,7 +21,7 @@ std::string shown(const toml::node& node) {
     if constexpr (toml::is_value<decltype(value)>) out << value;
   });
   std::string text = out.str();
-  if (text.size() > 60) text = text.substr(0, 60) + "...";
+  if (text.size() > 60) text.replace(60, std::string::npos, "...");
   return text;
 }
 
