@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "broker/config_sections.hpp"
+#include "wire/dtype.hpp"
 
 namespace gpumodel::broker {
 namespace {
@@ -23,14 +24,10 @@ void read_auto_unload(ConfigTable& table, core::AutoUnload& out) {
 }
 
 void read_dtype(ConfigTable& table, std::string& out) {
-  constexpr std::string_view kServed[] = {"auto", "bf16", "fp16", "fp32"};
   const auto dtype = table.text("dtype");
   if (!dtype) return;
-  if (*dtype == "int8" || *dtype == "int4") {
-    table.wrong("dtype",
-                fmt::format("\"{}\" is not supported yet; use auto, bf16, fp16 or fp32", *dtype));
-  } else if (std::find(std::begin(kServed), std::end(kServed), *dtype) == std::end(kServed)) {
-    table.wrong("dtype", fmt::format("expected auto, bf16, fp16 or fp32, not \"{}\"", *dtype));
+  if (!wire::is_dtype(*dtype)) {
+    table.wrong("dtype", fmt::format("expected {}, not \"{}\"", wire::kDtypesText, *dtype));
   } else {
     out = *dtype;
   }

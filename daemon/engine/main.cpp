@@ -19,6 +19,7 @@
 #include "engine/server/check.hpp"
 #include "engine/server/engine_server.hpp"
 #include "engine/server/probe_server.hpp"
+#include "wire/dtype.hpp"
 #include "wire/version.hpp"
 
 namespace {
@@ -97,7 +98,7 @@ void declare(CLI::App& app, Options& options) {
       ->option_text("PATH")
       ->needs(check);
   app.add_option("--dtype", options.check.dtype, "With --check: dtype to report on")
-      ->check(CLI::IsMember({"auto", "bf16", "fp16", "fp32"}))
+      ->check(CLI::IsMember(gpumodel::wire::kDtypes))
       ->needs(check);
   app.add_flag("--json", options.check.json, "With --check: print JSON")->needs(check);
 }

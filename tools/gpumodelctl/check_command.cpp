@@ -10,6 +10,7 @@
 #include "gpumodelctl/commands.hpp"
 #include "gpumodelctl/failure.hpp"
 #include "os/engine_program.hpp"
+#include "wire/dtype.hpp"
 
 namespace gpumodelctl {
 namespace {
@@ -50,8 +51,8 @@ void add_check_command(CLI::App& app, Common& common, std::vector<Command>& out)
   command->add_option("--adapter", options->adapter, "the folder of a LoRA adapter")
       ->type_name("PATH");
   command->add_option("--dtype", options->dtype, "as it would be loaded")
-      ->type_name("auto|bf16|fp16|fp32")
-      ->check(CLI::IsMember({"auto", "bf16", "fp16", "fp32"}))
+      ->type_name("auto|bf16|fp16|fp32|int8|int4")
+      ->check(CLI::IsMember(gpumodel::wire::kDtypes))
       ->capture_default_str();
   out.push_back({command, [&common, options]() -> int { become_engine(*options, common.json); }});
 }

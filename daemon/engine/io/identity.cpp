@@ -20,11 +20,12 @@ void add(Sha256& hash, const OpenFile& file) {
 
 }  // namespace
 
-std::string weights_identity(const OpenFile& config, const TensorIndex& tensors, DType dtype) {
+std::string weights_identity(const OpenFile& config, const TensorIndex& tensors,
+                             std::string_view weight_types) {
   Sha256 hash;
   add(hash, config);
   for (const OpenFile& file : tensors.files) add(hash, file);
-  add(hash, dtype_name(dtype));
+  add(hash, weight_types);
   return hash.hex_digest();
 }
 

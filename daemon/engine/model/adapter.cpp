@@ -18,14 +18,10 @@ io::OpenFile open_tensors_file(const io::Folder& folder) {
 }
 
 LoraWeights views_of(const LoraTermSlots& slots, const std::byte* arena) {
-  const auto matrix = [arena](const Slot& slot, io::DType dtype) {
-    return device::MatrixView{arena + slot.offset, slot.rows, slot.columns, dtype};
-  };
   LoraWeights weights;
-  weights.a = matrix(slots.a, slots.dtype);
+  weights.a = slots.a.view(arena);
   for (const LoraPartSlot& part : slots.parts)
-    weights.parts.push_back(
-        {matrix(part.b, part.dtype), part.first_rank, part.first_column, part.scale});
+    weights.parts.push_back({part.b.view(arena), part.first_rank, part.first_column, part.scale});
   return weights;
 }
 

@@ -156,15 +156,15 @@ class AdapterPlanner {
       shrinking.push_back({name_of(module, kA), rank});
       const io::DType dtype = *source_dtype(b->dtype);
       const double alpha = alphas_.value(module.path, adapter_.alpha);
-      slots.parts.push_back({builder_.matrix({{name_of(module, kB), module.outputs}}, rank, dtype),
-                             dtype, ranks, module.first_column,
-                             static_cast<float>(adapter_.scale(alpha, rank))});
+      slots.parts.push_back(
+          {builder_.matrix({{name_of(module, kB), module.outputs}}, rank, device::format_of(dtype)),
+           ranks, module.first_column, static_cast<float>(adapter_.scale(alpha, rank))});
       ranks += rank;
       used_ += 2;
     }
     if (slots.parts.empty()) return slots;
-    slots.dtype = dtypes.size() == 1 ? *dtypes.begin() : io::DType::f32;
-    slots.a = builder_.matrix(shrinking, inputs, slots.dtype);
+    const io::DType shared = dtypes.size() == 1 ? *dtypes.begin() : io::DType::f32;
+    slots.a = builder_.matrix(shrinking, inputs, device::format_of(shared));
     most_ranks_ = std::max(most_ranks_, ranks);
     return slots;
   }

@@ -14,7 +14,6 @@ namespace gpumodel::engine::model {
 // One module's lora_B.
 struct LoraPartSlot {
   Slot b;
-  io::DType dtype = io::DType::f32;
   std::int64_t first_rank = 0;
   std::int64_t first_column = 0;
   float scale = 0.0f;
@@ -24,7 +23,6 @@ struct LoraPartSlot {
 // in their own dtype where all have the same, else as floats.
 struct LoraTermSlots {
   Slot a;
-  io::DType dtype = io::DType::f32;
   std::vector<LoraPartSlot> parts;  // none: the product stays as it is
 };
 

@@ -14,7 +14,7 @@ namespace {
 constexpr const char* kWeight = ".weight";
 constexpr const char* kBias = ".bias";
 
-LayerSlots lay_out_layer(LayoutBuilder& builder, io::DType dtype, const io::ModelConfig& config,
+LayerSlots lay_out_layer(LayoutBuilder& builder, MatrixFormat format, const io::ModelConfig& config,
                          const TensorNames& names, std::int32_t layer) {
   const auto part = [layer](std::string_view pattern, const char* suffix, std::int64_t rows) {
     return SlotPart{tensor_name(pattern, layer, suffix), rows};
@@ -46,19 +46,19 @@ LayerSlots lay_out_layer(LayoutBuilder& builder, io::DType dtype, const io::Mode
   };
   LayerSlots slots;
   slots.attention_norm = vector(names.attention_norm, kWeight, hidden);
-  slots.qkv = builder.matrix(parts(names.qkv, qkv_rows, kWeight), hidden, dtype);
+  slots.qkv = builder.matrix(parts(names.qkv, qkv_rows, kWeight), hidden, format);
   if (config.qkv_bias) slots.qkv_bias = builder.vector(parts(names.qkv, qkv_rows, kBias));
   slots.q_norm = norm(names.q_norm, config.head_dim);
   slots.k_norm = norm(names.k_norm, config.head_dim);
-  slots.o = builder.matrix({part(names.o, kWeight, hidden)}, q_rows, dtype);
+  slots.o = builder.matrix({part(names.o, kWeight, hidden)}, q_rows, format);
   if (config.o_bias) slots.o_bias = vector(names.o, kBias, hidden);
   slots.post_attention_norm = norm(names.post_attention_norm, hidden);
   slots.mlp_norm = vector(names.mlp_norm, kWeight, hidden);
-  slots.gate_up = builder.matrix(parts(names.gate_up, gate_up_rows, kWeight), hidden, dtype);
+  slots.gate_up = builder.matrix(parts(names.gate_up, gate_up_rows, kWeight), hidden, format);
   if (config.mlp_bias) {
     slots.gate_up_bias = builder.vector(parts(names.gate_up, gate_up_rows, kBias));
   }
-  slots.down = builder.matrix({part(names.down, kWeight, hidden)}, inner, dtype);
+  slots.down = builder.matrix({part(names.down, kWeight, hidden)}, inner, format);
   if (config.mlp_bias) slots.down_bias = vector(names.down, kBias, hidden);
   slots.post_mlp_norm = norm(names.post_mlp_norm, hidden);
   return slots;
@@ -66,12 +66,9 @@ LayerSlots lay_out_layer(LayoutBuilder& builder, io::DType dtype, const io::Mode
 
 }  // namespace
 
-io::DType resolve_dtype(std::string_view wanted, const io::ModelConfig& config,
-                        const io::TensorIndex& tensors) {
-  for (const io::DType dtype : {io::DType::f32, io::DType::f16, io::DType::bf16}) {
-    if (wanted == io::dtype_name(dtype)) return dtype;
-  }
-  if (wanted != "auto") throw std::invalid_argument("no dtype " + std::string(wanted));
+namespace {
+
+io::DType own_dtype(const io::ModelConfig& config, const io::TensorIndex& tensors) {
   if (config.checkpoint_dtype) return *config.checkpoint_dtype;
   const TensorNames& names = architecture_of(config).names;
   for (const std::string_view stem : {names.embedding, names.lm_head}) {
@@ -83,10 +80,49 @@ io::DType resolve_dtype(std::string_view wanted, const io::ModelConfig& config,
   return io::DType::f32;
 }
 
-Layout make_layout(const io::ModelConfig& config, const io::TensorIndex& tensors, io::DType dtype) {
+}  // namespace
+
+Piece Piece::part(std::int64_t first, std::int64_t count) const {
+  const auto before = static_cast<std::uint64_t>(first);
+  Piece part = *this;
+  part.file_offset += before * row_source_bytes();
+  part.arena_offset += before * static_cast<std::uint64_t>(device::row_bytes(target, columns));
+  part.scales_offset +=
+      before * static_cast<std::uint64_t>(device::row_scale_bytes(target, columns));
+  part.rows = count;
+  return part;
+}
+
+MatrixView Slot::view(const std::byte* arena) const {
+  return {arena + offset, rows, columns, format,
+          device::is_quantized(format) ? arena + scales_offset : nullptr};
+}
+
+std::string WeightTypes::name() const {
+  if (layers == MatrixFormat::int8) return "int8";
+  if (layers == MatrixFormat::int4) return "int4";
+  return io::dtype_name(dtype);
+}
+
+WeightTypes resolve_dtype(std::string_view wanted, const io::ModelConfig& config,
+                          const io::TensorIndex& tensors) {
+  for (const io::DType dtype : {io::DType::f32, io::DType::f16, io::DType::bf16}) {
+    if (wanted == io::dtype_name(dtype)) return {dtype, device::format_of(dtype)};
+  }
+  const io::DType own = own_dtype(config, tensors);
+  if (wanted == "auto") return {own, device::format_of(own)};
+  for (const MatrixFormat format : {MatrixFormat::int8, MatrixFormat::int4}) {
+    const WeightTypes types{own == io::DType::f32 ? io::DType::bf16 : own, format};
+    if (wanted == types.name()) return types;
+  }
+  throw std::invalid_argument("no dtype " + std::string(wanted));
+}
+
+Layout make_layout(const io::ModelConfig& config, const io::TensorIndex& tensors,
+                   const WeightTypes& types) {
   const TensorNames& names = architecture_of(config).names;
   Layout layout;
-  layout.dtype = dtype;
+  layout.types = types;
   LayoutBuilder builder(tensors);
 
   std::string embedding = std::string(names.embedding) + kWeight;
@@ -95,14 +131,16 @@ Layout make_layout(const io::ModelConfig& config, const io::TensorIndex& tensors
   const bool has_lm_head = tensors.tensors.count(lm_head) != 0;
   if (config.tied_embeddings && !has_embedding && has_lm_head) embedding = lm_head;
 
-  layout.embedding = builder.matrix({{embedding, config.vocab_size}}, config.hidden_size, dtype);
+  layout.embedding =
+      builder.matrix({{embedding, config.vocab_size}}, config.hidden_size, types.vocabulary());
   for (std::int32_t layer = 0; layer < config.layers; ++layer) {
-    layout.layers.push_back(lay_out_layer(builder, dtype, config, names, layer));
+    layout.layers.push_back(lay_out_layer(builder, types.layers, config, names, layer));
   }
   layout.final_norm =
       builder.vector({{std::string(names.final_norm) + kWeight, config.hidden_size}});
   if (!config.tied_embeddings || (has_embedding && has_lm_head)) {
-    layout.lm_head = builder.matrix({{lm_head, config.vocab_size}}, config.hidden_size, dtype);
+    layout.lm_head =
+        builder.matrix({{lm_head, config.vocab_size}}, config.hidden_size, types.vocabulary());
   }
   layout.pieces = builder.take_pieces();
   layout.tensor_bytes = builder.bytes();
@@ -112,9 +150,7 @@ Layout make_layout(const io::ModelConfig& config, const io::TensorIndex& tensors
 }
 
 ModelWeights make_views(const Layout& layout, const std::byte* arena) {
-  const auto matrix = [&](const Slot& slot) {
-    return MatrixView{arena + slot.offset, slot.rows, slot.columns, layout.dtype};
-  };
+  const auto matrix = [arena](const Slot& slot) { return slot.view(arena); };
   // The loader wrote floats there.
   const auto vector = [arena](const Slot& slot) {
     return reinterpret_cast<const float*>(arena + slot.offset);
@@ -123,7 +159,7 @@ ModelWeights make_views(const Layout& layout, const std::byte* arena) {
     return slot ? vector(*slot) : nullptr;
   };
   ModelWeights weights;
-  weights.dtype = layout.dtype;
+  weights.dtype = layout.types.dtype;
   weights.embedding = matrix(layout.embedding);
   weights.final_norm = vector(layout.final_norm);
   weights.lm_head = layout.lm_head ? matrix(*layout.lm_head) : weights.embedding;

@@ -32,22 +32,28 @@ std::optional<io::DType> source_dtype(std::string_view name) {
 }
 
 Slot LayoutBuilder::matrix(const std::vector<SlotPart>& parts, std::int64_t columns,
-                           io::DType dtype) {
-  const Slot slot = place(rows_of(parts), columns, dtype);
-  std::uint64_t offset = slot.offset;
-  for (const SlotPart& part : parts) offset = add(part.name, {part.rows, columns}, offset, dtype);
+                           MatrixFormat format) {
+  const Slot slot = place(rows_of(parts), columns, format);
+  std::int64_t first = 0;
+  for (const SlotPart& part : parts) {
+    add(part, {part.rows, columns}, slot, first);
+    first += part.rows;
+  }
   return slot;
 }
 
 Slot LayoutBuilder::vector(const std::vector<SlotPart>& parts) {
-  const Slot slot = place(rows_of(parts), 1, io::DType::f32);
-  std::uint64_t offset = slot.offset;
-  for (const SlotPart& part : parts) offset = add(part.name, {part.rows}, offset, io::DType::f32);
+  const Slot slot = place(rows_of(parts), 1, MatrixFormat::f32);
+  std::int64_t first = 0;
+  for (const SlotPart& part : parts) {
+    add(part, {part.rows}, slot, first);
+    first += part.rows;
+  }
   return slot;
 }
 
 Slot LayoutBuilder::scratch(std::int64_t rows, std::int64_t columns) {
-  return place(rows, columns, io::DType::f32);
+  return place(rows, columns, MatrixFormat::f32);
 }
 
 std::vector<Piece> LayoutBuilder::take_pieces() {
@@ -59,16 +65,23 @@ std::vector<Piece> LayoutBuilder::take_pieces() {
 
 std::uint64_t LayoutBuilder::bytes() const { return memory::round_to_pages(end_); }
 
-Slot LayoutBuilder::place(std::int64_t rows, std::int64_t columns, io::DType dtype) {
-  const Slot slot{end_, rows, columns};
-  const auto elements = static_cast<std::uint64_t>(rows) * static_cast<std::uint64_t>(columns);
-  end_ += elements * io::dtype_bytes(dtype);
-  end_ = (end_ + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes;
+Slot LayoutBuilder::place(std::int64_t rows, std::int64_t columns, MatrixFormat format) {
+  Slot slot{.rows = rows, .columns = columns, .format = format};
+  slot.offset = reserve(rows * device::row_bytes(format, columns));
+  slot.scales_offset = reserve(rows * device::row_scale_bytes(format, columns));
   return slot;
 }
 
-std::uint64_t LayoutBuilder::add(const std::string& name, const std::vector<std::int64_t>& shape,
-                                 std::uint64_t offset, io::DType target) {
+std::uint64_t LayoutBuilder::reserve(std::int64_t bytes) {
+  const std::uint64_t offset = end_;
+  end_ += static_cast<std::uint64_t>(bytes);
+  end_ = (end_ + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes;
+  return offset;
+}
+
+void LayoutBuilder::add(const SlotPart& part, const std::vector<std::int64_t>& shape,
+                        const Slot& slot, std::int64_t first) {
+  const std::string& name = part.name;
   const auto found = tensors_.tensors.find(name);
   if (found == tensors_.tensors.end()) {
     const std::string& where =
@@ -84,17 +97,18 @@ std::uint64_t LayoutBuilder::add(const std::string& name, const std::vector<std:
   const std::optional<io::DType> source = source_dtype(tensor.dtype);
   if (!source)
     throw tensor_error(file, name, "has dtype " + tensor.dtype + ", expected F32, F16 or BF16");
-  const Piece piece{.tensor = name,
+  const Piece whole{.tensor = name,
                     .file = tensor.file,
-                    .file_offset = tensor.offset,
                     .source = *source,
-                    .arena_offset = offset,
-                    .target = target,
-                    .elements = tensor.bytes / io::dtype_bytes(*source)};
-  pieces_.push_back(piece);
-  elements_ += piece.elements;
+                    .arena_offset = slot.offset,
+                    .scales_offset = slot.scales_offset,
+                    .target = slot.format,
+                    .columns = slot.columns};
+  Piece piece = whole.part(first, part.rows);
+  piece.file_offset = tensor.offset;
+  elements_ += piece.elements();
   source_bytes_ += piece.source_bytes();
-  return offset + piece.elements * io::dtype_bytes(target);
+  pieces_.push_back(std::move(piece));
 }
 
 }  // namespace gpumodel::engine::model

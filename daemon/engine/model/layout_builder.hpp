@@ -26,7 +26,7 @@ class LayoutBuilder {
   explicit LayoutBuilder(const io::TensorIndex& tensors) : tensors_(tensors) {}
 
   // The parts below each other.
-  Slot matrix(const std::vector<SlotPart>& parts, std::int64_t columns, io::DType dtype);
+  Slot matrix(const std::vector<SlotPart>& parts, std::int64_t columns, MatrixFormat format);
   // The parts one after the other, as floats.
   Slot vector(const std::vector<SlotPart>& parts);
   // Room for floats that no file fills.
@@ -39,10 +39,11 @@ class LayoutBuilder {
   std::uint64_t elements() const { return elements_; }
 
  private:
-  Slot place(std::int64_t rows, std::int64_t columns, io::DType dtype);
-  // Returns where the next part begins.
-  std::uint64_t add(const std::string& name, const std::vector<std::int64_t>& shape,
-                    std::uint64_t offset, io::DType target);
+  Slot place(std::int64_t rows, std::int64_t columns, MatrixFormat format);
+  std::uint64_t reserve(std::int64_t bytes);
+  // The part fills the slot from its row `first` on; `shape` is what the tensor must have.
+  void add(const SlotPart& part, const std::vector<std::int64_t>& shape, const Slot& slot,
+           std::int64_t first);
 
   const io::TensorIndex& tensors_;
   std::vector<Piece> pieces_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/model/convert.hpp"
+#include "engine/model/quantize.hpp"
 
 namespace gpumodel::engine::model {
 namespace {
@@ -21,46 +22,76 @@ constexpr std::uint64_t kCachedBytes = std::uint64_t{256} << 10;
 
 static_assert(std::endian::native == std::endian::little);
 
+// As many whole rows as these bytes of the file hold, and one at least.
+std::int64_t rows_within(std::uint64_t bytes, const Piece& piece) {
+  return static_cast<std::int64_t>(std::max<std::uint64_t>(1, bytes / piece.row_source_bytes()));
+}
+
+// Calls body with parts of so many rows.
+template <class Body>
+void for_parts(const Piece& piece, std::int64_t rows, const Body& body) {
+  for (std::int64_t done = 0; done < piece.rows; done += rows)
+    body(piece.part(done, std::min(rows, piece.rows - done)));
+}
+
 std::vector<Piece> cut_into_slices(std::span<const Piece> pieces) {
   std::vector<Piece> slices;
-  for (const Piece& piece : pieces) {
-    const std::uint64_t at_once = kReadBytes / io::dtype_bytes(piece.source);
-    for (std::uint64_t done = 0; done < piece.elements; done += at_once) {
-      Piece slice = piece;
-      slice.elements = std::min(at_once, piece.elements - done);
-      slice.file_offset += done * io::dtype_bytes(piece.source);
-      slice.arena_offset += done * io::dtype_bytes(piece.target);
-      slices.push_back(slice);
-    }
-  }
+  for (const Piece& piece : pieces)
+    for_parts(piece, rows_within(kReadBytes, piece),
+              [&](Piece slice) { slices.push_back(std::move(slice)); });
   return slices;
 }
 
-// Reads values of the slice from `done` on, and looks at them while they are in the core's cache.
-void read_values(const io::OpenFile& file, const Piece& slice, std::uint64_t done, std::byte* to,
-                 std::uint64_t count) {
-  const std::size_t bytes = io::dtype_bytes(slice.source);
-  io::read_exactly(file, slice.file_offset + done * bytes, to, count * bytes);
-  if (!all_finite(to, slice.source, count))
-    throw BadModel(file.name, "tensor " + slice.tensor +
-                                  " holds values that are no finite numbers; the file is damaged, "
-                                  "or its training failed");
+BadModel bad_values(const io::OpenFile& file, const Piece& piece, const char* what) {
+  return BadModel(file.name, "tensor " + piece.tensor + " holds values " + what);
+}
+
+// Reads a part of a slice, and looks at it while it is in the core's cache.
+void read_values(const io::OpenFile& file, const Piece& part, std::byte* to) {
+  io::read_exactly(file, part.file_offset, to, part.source_bytes());
+  if (!all_finite(to, part.source, part.elements()))
+    throw bad_values(file, part,
+                     "that are no finite numbers; the file is damaged, or its training failed");
+}
+
+// Room for what is between the file and the arena: a part as it was read, and as floats.
+struct Between {
+  std::unique_ptr<std::byte[]> read;
+  std::unique_ptr<float[]> floats;
+
+  explicit Between(const Piece& part) {
+    if (part.target == device::format_of(part.source)) return;
+    read = std::make_unique_for_overwrite<std::byte[]>(part.source_bytes());
+    if (device::is_quantized(part.target))
+      floats = std::make_unique_for_overwrite<float[]>(part.elements());
+  }
+};
+
+void read_part(const io::OpenFile& file, const Piece& part, const Between& between,
+               const memory::Arena& arena) {
+  std::byte* to = arena.data() + part.arena_offset;
+  if (part.target == device::format_of(part.source)) return read_values(file, part, to);
+  read_values(file, part, between.read.get());
+  if (!device::is_quantized(part.target))
+    return convert(between.read.get(), part.source, to, device::dtype_of(part.target),
+                   part.elements());
+  convert(between.read.get(), part.source, reinterpret_cast<std::byte*>(between.floats.get()),
+          io::DType::f32, part.elements());
+  if (!quantize_rows(between.floats.get(), part.rows, part.columns, part.target, to,
+                     arena.data() + part.scales_offset))
+    throw bad_values(file, part, "too large for int4; load the model with another dtype");
 }
 
 void read_slice(const io::OpenFile& file, const Piece& slice, const memory::Arena& arena) {
-  std::byte* to = arena.data() + slice.arena_offset;
-  const std::size_t target_bytes = io::dtype_bytes(slice.target);
-  arena.populate(slice.arena_offset, slice.elements * target_bytes);
-  const bool converts = slice.source != slice.target;
-  const auto buffer =
-      converts ? std::make_unique_for_overwrite<std::byte[]>(kCachedBytes) : nullptr;
-  const std::uint64_t at_once = kCachedBytes / io::dtype_bytes(slice.source);
-  for (std::uint64_t done = 0; done < slice.elements; done += at_once) {
-    const std::uint64_t count = std::min(at_once, slice.elements - done);
-    std::byte* place = to + done * target_bytes;
-    read_values(file, slice, done, converts ? buffer.get() : place, count);
-    if (converts) convert(buffer.get(), slice.source, place, slice.target, count);
-  }
+  const auto rows = static_cast<std::uint64_t>(slice.rows);
+  const auto bytes = [&](std::int64_t of_row) { return rows * static_cast<std::uint64_t>(of_row); };
+  arena.populate(slice.arena_offset, bytes(device::row_bytes(slice.target, slice.columns)));
+  if (device::is_quantized(slice.target))
+    arena.populate(slice.scales_offset,
+                   bytes(device::row_scale_bytes(slice.target, slice.columns)));
+  const std::int64_t at_once = std::min(slice.rows, rows_within(kCachedBytes, slice));
+  const Between between(slice.part(0, at_once));
+  for_parts(slice, at_once, [&](const Piece& part) { read_part(file, part, between, arena); });
 }
 
 // Slices of an arena's own bytes.

@@ -36,7 +36,7 @@ Needs compute_needs(const Layout& layout, const io::ModelConfig& config) {
   return Needs{
       .tensor_bytes = layout.tensor_bytes,
       .kv_bytes_per_token =
-          static_cast<std::uint64_t>(kv_elements * kv_element_bytes(layout.dtype)),
+          static_cast<std::uint64_t>(kv_elements * kv_element_bytes(layout.types.dtype)),
       .workspace_bytes = workspace_bytes(config),
   };
 }

@@ -14,10 +14,10 @@ ModelSource open_source(const std::string& path, std::string_view dtype) {
   io::ModelConfig config = read_config(folder);
   io::GenerationDefaults generation = io::read_generation_defaults(folder);
   io::TensorIndex tensors = io::open_tensors(folder);
-  const io::DType resolved = resolve_dtype(dtype, config, tensors);
-  Layout layout = make_layout(config, tensors, resolved);
+  const WeightTypes types = resolve_dtype(dtype, config, tensors);
+  Layout layout = make_layout(config, tensors, types);
   const Needs needs = compute_needs(layout, config);
-  std::string identity = io::weights_identity(config_file, tensors, resolved);
+  std::string identity = io::weights_identity(config_file, tensors, types.name());
   return ModelSource{std::move(folder),  std::move(config), std::move(generation),
                      std::move(tensors), std::move(layout), needs,
                      std::move(identity)};
@@ -34,7 +34,7 @@ wire::InspectResult inspect(const std::string& path, std::string_view dtype,
   return wire::InspectResult{
       .identity = source.identity,
       .architecture = source.config.architecture,
-      .dtype = io::dtype_name(source.layout.dtype),
+      .dtype = source.layout.types.name(),
       .parameters = source.layout.parameters,
       .vocab_size = static_cast<std::uint32_t>(source.config.vocab_size),
       .context_tokens = static_cast<std::uint32_t>(source.config.max_position),

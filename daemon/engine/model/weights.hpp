@@ -9,6 +9,7 @@
 
 namespace gpumodel::engine::model {
 
+using device::MatrixFormat;
 using device::MatrixView;  // borrowed from an arena
 
 struct LayerWeights {
@@ -28,10 +29,11 @@ struct LayerWeights {
   const float* post_mlp_norm = nullptr;        // (hidden) or none, of what the feed-forward adds
 };
 
-// Norms and biases are kept as float whatever the dtype: they are small, and read by every kernel.
+// Norms and biases are kept as float whatever the matrices are: they are small, and read by every
+// kernel.
 struct ModelWeights {
-  io::DType dtype = io::DType::f32;
-  MatrixView embedding;  // (vocab, hidden)
+  io::DType dtype = io::DType::f32;  // of keys and values, and of what multiplies the embedding
+  MatrixView embedding;              // (vocab, hidden)
   std::vector<LayerWeights> layers;
   const float* final_norm = nullptr;  // (hidden)
   MatrixView lm_head;                 // (vocab, hidden); the embedding itself where tied

@@ -3,15 +3,15 @@
 
 #include <string>
 
+#include "wire/dtype.hpp"
 #include "wire/error.hpp"
 
 namespace gpumodel::engine::server {
 
 // Throws wire::Error{invalid} for a name that the engine does not serve.
 inline void check_dtype(const std::string& dtype) {
-  for (const char* served : {"auto", "bf16", "fp16", "fp32"})
-    if (dtype == served) return;
-  throw wire::Error(wire::Code::invalid, "dtype: expected auto, bf16, fp16 or fp32");
+  if (!wire::is_dtype(dtype))
+    throw wire::Error(wire::Code::invalid, std::string("dtype: expected ") + wire::kDtypesText);
 }
 
 }  // namespace gpumodel::engine::server

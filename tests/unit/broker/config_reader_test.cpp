@@ -101,11 +101,9 @@ const Wrong kWrong[] = {
     {"[models.\"a b\"]\npath = \"/m\"",
      "/etc/g/g.toml:1: models.a b: expected a name of 1 to 128 bytes without spaces or control "
      "characters"},
-    {"[models.m]\npath = \"/m\"\ndtype = \"int4\"",
-     "/etc/g/g.toml:3: models.m.dtype: \"int4\" is not supported yet; use auto, bf16, fp16 or "
-     "fp32"},
     {"[models.m]\npath = \"/m\"\ndtype = \"f8\"",
-     "/etc/g/g.toml:3: models.m.dtype: expected auto, bf16, fp16 or fp32, not \"f8\""},
+     "/etc/g/g.toml:3: models.m.dtype: expected auto, bf16, fp16, fp32, int8 or int4, "
+     "not \"f8\""},
     {"[models.m]\npath = \"/m\"\nauto_unload = 3",
      "/etc/g/g.toml:3: models.m.auto_unload: expected true, false or a duration such as \"10m\" "
      "(units ms, s, m, h), "

@@ -13,26 +13,30 @@ namespace {
 // any budget.
 constexpr std::int64_t kWidenedElements = 4 << 20;
 
-at::ScalarType scalar_type(io::DType dtype) {
-  switch (dtype) {
-    case io::DType::f32:
+// Of what `data` of such a matrix points to.
+at::ScalarType stored_type(MatrixFormat format) {
+  switch (format) {
+    case MatrixFormat::f32:
       return at::kFloat;
-    case io::DType::f16:
+    case MatrixFormat::f16:
       return at::kHalf;
-    case io::DType::bf16:
+    case MatrixFormat::bf16:
       return at::kBFloat16;
+    case MatrixFormat::int8:
+      return at::kChar;
+    case MatrixFormat::int4:
+      return at::kByte;
   }
   return at::kFloat;
 }
 
 // ATen has no tensors of const memory; what is const here is only read.
-at::Tensor view(const void* data, at::IntArrayRef shape, io::DType dtype = io::DType::f32) {
-  return at::from_blob(const_cast<void*>(data), shape,
-                       at::TensorOptions().dtype(scalar_type(dtype)));
+at::Tensor view(const void* data, at::IntArrayRef shape, at::ScalarType type) {
+  return at::from_blob(const_cast<void*>(data), shape, at::TensorOptions().dtype(type));
 }
 
-at::Tensor view(const MatrixView& matrix) {
-  return view(matrix.data, {matrix.rows, matrix.columns}, matrix.dtype);
+at::Tensor view(const void* data, at::IntArrayRef shape, io::DType dtype = io::DType::f32) {
+  return view(data, shape, stored_type(format_of(dtype)));
 }
 
 // The keys of one layer in one page, all key heads: (kv_heads, kPageTokens, head_dim); its values
@@ -40,6 +44,50 @@ at::Tensor view(const MatrixView& matrix) {
 at::Tensor page_view(const std::byte* first, const kv::KvLayout& layout) {
   return view(first, {layout.kv_heads, kv::kPageTokens, layout.head_dim}, layout.dtype);
 }
+
+// A matrix whose rows become floats on demand, whatever its format.
+class Weights {
+ public:
+  explicit Weights(const MatrixView& matrix) : format_(matrix.format), columns_(matrix.columns) {
+    const std::int64_t rows = matrix.rows;
+    if (format_ == MatrixFormat::int4) {
+      const std::int64_t groups = groups_of(columns_);
+      values_ = view(matrix.data, {rows, groups, kGroupColumns / 2}, stored_type(format_));
+      scales_ = view(matrix.scales, {rows, groups, 1}, at::kHalf);
+    } else {
+      values_ = view(matrix.data, {rows, columns_}, stored_type(format_));
+      if (format_ == MatrixFormat::int8) scales_ = view(matrix.scales, {rows, 1}, at::kFloat);
+    }
+  }
+
+  at::Tensor rows(std::int64_t first, std::int64_t count) const {
+    const auto part = [&](const at::Tensor& of) {
+      return of.defined() ? of.narrow(0, first, count) : of;
+    };
+    return widened(part(values_), part(scales_));
+  }
+
+  at::Tensor rows_at(const at::Tensor& ids) const {
+    const auto part = [&](const at::Tensor& of) {
+      return of.defined() ? of.index_select(0, ids) : of;
+    };
+    return widened(part(values_), part(scales_));
+  }
+
+ private:
+  at::Tensor widened(const at::Tensor& values, const at::Tensor& scales) const {
+    if (format_ == MatrixFormat::int8) return values.to(at::kFloat) * scales;
+    if (format_ != MatrixFormat::int4) return values.to(at::kFloat);
+    const at::Tensor nibbles = at::cat({values.bitwise_and(15), values.bitwise_right_shift(4)}, 2);
+    const at::Tensor padded = (nibbles.to(at::kFloat) - 8) * scales.to(at::kFloat);
+    return padded.flatten(1).narrow(1, 0, columns_);
+  }
+
+  MatrixFormat format_;
+  std::int64_t columns_;
+  at::Tensor values_;
+  at::Tensor scales_;
+};
 
 class AtenBackend final : public Backend {
  public:
@@ -55,7 +103,7 @@ class AtenBackend final : public Backend {
     const at::Tensor ids = at::from_blob(const_cast<std::int32_t*>(tokens.data()), {count},
                                          at::TensorOptions().dtype(at::kInt));
     const at::Tensor rows = view(out, {count, table.columns});
-    rows.copy_(view(table).index_select(0, ids));
+    rows.copy_(Weights(table).rows_at(ids));
     if (scale != 1.0f) rows.mul_(scale);
   }
 
@@ -82,10 +130,11 @@ class AtenBackend final : public Backend {
               Output output, float* out) override {
     const at::Tensor input = view(x, {rows, w.columns});
     const at::Tensor all = view(out, {rows, w.rows});
+    const Weights weights(w);
     const std::int64_t step = std::max<std::int64_t>(1, kWidenedElements / w.columns);
     for (std::int64_t first = 0; first < w.rows; first += step) {
       const std::int64_t count = std::min(step, w.rows - first);
-      at::Tensor product = input.matmul(view(w).narrow(0, first, count).to(at::kFloat).t());
+      at::Tensor product = input.matmul(weights.rows(first, count).t());
       if (bias) product += view(bias + first, {count});
       const at::Tensor part = all.narrow(1, first, count);
       if (output == Output::add)
@@ -102,7 +151,7 @@ class AtenBackend final : public Backend {
     const at::Tensor all = view(out, {rows, columns});
     for (const LoraPart& part : term.parts) {
       const at::Tensor own = ranks.narrow(1, part.first_rank, part.b.columns);
-      const at::Tensor expanded = own.matmul(view(part.b).to(at::kFloat).t());
+      const at::Tensor expanded = own.matmul(Weights(part.b).rows(0, part.b.rows).t());
       all.narrow(1, part.first_column, part.b.rows).add_(expanded, part.scale);
     }
   }

@@ -32,11 +32,8 @@ class CpuBackend final : public Backend {
 
   void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float scale,
              float* out) override {
-    const auto row_bytes = table.columns * static_cast<std::int64_t>(io::dtype_bytes(table.dtype));
     for_rows(static_cast<std::int64_t>(tokens.size()), table.columns, [&](std::int64_t row) {
-      const auto* from = static_cast<const std::byte*>(table.data) +
-                         tokens[static_cast<std::size_t>(row)] * row_bytes;
-      kernels_.unpack(from, table.dtype, table.columns, out + row * table.columns);
+      kernels_.unpack_row(table, tokens[static_cast<std::size_t>(row)], out + row * table.columns);
       if (scale != 1.0f) kernels_.multiply(out + row * table.columns, table.columns, scale);
     });
   }

@@ -55,7 +55,7 @@ struct Kernels {
   void (*softcap)(float* x, std::int64_t count, float cap);                  // in place
   void (*multiply)(float* x, std::int64_t count, float factor);              // in place
   void (*rotate)(const float* table, std::int64_t rotary_dim, float* head);  // in place
-  void (*unpack)(const void* from, io::DType dtype, std::int64_t count, float* to);
+  void (*unpack_row)(const MatrixView& matrix, std::int64_t row, float* to);
   void (*pack)(const float* from, std::int64_t count, io::DType dtype,
                void* to);  // round to nearest even
 

@@ -49,6 +49,15 @@ std::size_t count_of(std::int64_t rows, std::int64_t columns) {
 
 const io::DType kDTypes[] = {io::DType::f32, io::DType::f16, io::DType::bf16};
 
+using device::MatrixFormat;
+const MatrixFormat kFormats[] = {MatrixFormat::f32, MatrixFormat::f16, MatrixFormat::bf16,
+                                 MatrixFormat::int8, MatrixFormat::int4};
+
+const char* name_of(MatrixFormat format) {
+  const char* names[] = {"f32", "f16", "bf16", "int8", "int4"};
+  return names[static_cast<std::size_t>(format)];
+}
+
 std::vector<kv::PageId> shuffled_pages(Random& random, std::int32_t count) {
   std::vector<kv::PageId> pages;
   for (kv::PageId page = 0; page < count; ++page) pages.push_back(page);
@@ -67,10 +76,10 @@ BOOST_AUTO_TEST_CASE(linear_is_the_product_with_the_transpose) {
   const std::int64_t shapes[][2] = {{1, 1},    {16, 8},    {5, 7},    {33, 20},
                                     {17, 64},  {64, 130},  {96, 96},  {31, 320},
                                     {50, 321}, {300, 576}, {40, 1537}};
-  for (const io::DType dtype : kDTypes)
+  for (const MatrixFormat format : kFormats)
     for (const auto& [outputs, inputs] : shapes) {
-      const Elements weights = random_elements(random, dtype, outputs * inputs);
-      const device::MatrixView w{weights.bytes.data(), outputs, inputs, dtype};
+      const TestMatrix weights(random, format, outputs, inputs);
+      const device::MatrixView w = weights.view();
       const std::vector<float> bias = random.values(outputs);
       for (const std::int64_t rows : {1, 2, 3, 4, 5, 7, 8, 11, 12, 13, 18, 37}) {
         const std::vector<float> x = random.values(rows * inputs),
@@ -82,8 +91,7 @@ BOOST_AUTO_TEST_CASE(linear_is_the_product_with_the_transpose) {
           for (std::int64_t column = 0; column < outputs; ++column) {
             double sum = biased ? double{bias[static_cast<std::size_t>(column)]} : 0.0;
             for (std::int64_t k = 0; k < inputs; ++k)
-              sum += double{x[static_cast<std::size_t>(row * inputs + k)]} *
-                     double{weights.get(column * inputs + k)};
+              sum += double{x[static_cast<std::size_t>(row * inputs + k)]} * weights.at(column, k);
             if (output == Output::add)
               sum += double{old[static_cast<std::size_t>(row * outputs + column)]};
             expected.push_back(sum);
@@ -91,7 +99,7 @@ BOOST_AUTO_TEST_CASE(linear_is_the_product_with_the_transpose) {
         for (const auto& candidate : all) {
           std::vector<float> out = old;
           candidate->linear(x.data(), rows, w, biased ? bias.data() : nullptr, output, out.data());
-          check_close(std::string(candidate->name()) + " " + io::dtype_name(dtype) + " " +
+          check_close(std::string(candidate->name()) + " " + name_of(format) + " " +
                           std::to_string(rows) + " x " + std::to_string(inputs) + " x " +
                           std::to_string(outputs),
                       out, expected, 4e-6);
@@ -111,23 +119,21 @@ BOOST_AUTO_TEST_CASE(add_lora_adds_each_part_in_its_columns) {
                         {40, {{17, 3}, {5, 8}, {5, 1}}},
                         {96, {{64, 16}, {33, 7}}},
                         {321, {{50, 33}, {200, 64}}}};
-  for (const io::DType dtype : kDTypes)
+  for (const MatrixFormat format : kFormats)
     for (const auto& [inputs, parts] : cases) {
       std::int64_t ranks = 0, columns = 3;
-      std::vector<Elements> expanding;
+      std::vector<TestMatrix> expanding;
       std::vector<device::LoraPart> term_parts;
       expanding.reserve(parts.size());
       for (const auto& [outputs, rank] : parts) {
-        expanding.push_back(random_elements(random, dtype, outputs * rank));
-        term_parts.push_back({{expanding.back().bytes.data(), outputs, rank, dtype},
-                              ranks,
-                              columns,
-                              0.5f + static_cast<float>(ranks)});
+        expanding.emplace_back(random, format, outputs, rank);
+        term_parts.push_back(
+            {expanding.back().view(), ranks, columns, 0.5f + static_cast<float>(ranks)});
         ranks += rank;
         columns += outputs + 2;
       }
-      const Elements shrinking = random_elements(random, dtype, ranks * inputs);
-      const device::LoraTerm term{{shrinking.bytes.data(), ranks, inputs, dtype}, term_parts};
+      const TestMatrix shrinking(random, format, ranks, inputs);
+      const device::LoraTerm term{shrinking.view(), term_parts};
       for (const std::int64_t rows : {1, 2, 5, 12, 37}) {
         const std::vector<float> x = random.values(rows * inputs),
                                  old = random.values(rows * columns);
@@ -140,15 +146,15 @@ BOOST_AUTO_TEST_CASE(add_lora_adds_each_part_in_its_columns) {
                 double shrunk = 0;
                 for (std::int64_t k = 0; k < inputs; ++k)
                   shrunk += double{x[static_cast<std::size_t>(row * inputs + k)]} *
-                            double{shrinking.get((own.first_rank + r) * inputs + k)};
+                            shrinking.at(own.first_rank + r, k);
                 expected[static_cast<std::size_t>(row * columns + own.first_column + i)] +=
-                    double{own.scale} * shrunk * double{expanding[part].get(i * own.b.columns + r)};
+                    double{own.scale} * shrunk * expanding[part].at(i, r);
               }
           }
         for (const auto& candidate : all) {
           std::vector<float> out = old, scratch(count_of(rows, ranks));
           candidate->add_lora(x.data(), rows, term, scratch.data(), columns, out.data());
-          check_close(std::string(candidate->name()) + " " + io::dtype_name(dtype) + " " +
+          check_close(std::string(candidate->name()) + " " + name_of(format) + " " +
                           std::to_string(rows) + " x " + std::to_string(inputs),
                       out, expected, 1e-5);
         }
@@ -158,19 +164,18 @@ BOOST_AUTO_TEST_CASE(add_lora_adds_each_part_in_its_columns) {
 
 BOOST_AUTO_TEST_CASE(embed_takes_rows_of_the_table) {
   Random random(2);
-  for (const io::DType dtype : kDTypes)
+  for (const MatrixFormat format : kFormats)
     for (const std::int64_t columns : {1, 7, 8, 60, 64}) {
-      const Elements table = random_elements(random, dtype, 11 * columns);
+      const TestMatrix table(random, format, 11, columns);
       const std::int32_t tokens[] = {10, 0, 3, 3, 9};
       std::vector<double> expected;
       for (const std::int32_t token : tokens)
-        for (std::int64_t i = 0; i < columns; ++i)
-          expected.push_back(double{table.get(token * columns + i)});
+        for (std::int64_t i = 0; i < columns; ++i) expected.push_back(table.at(token, i));
       for (const auto& candidate : all) {
         std::vector<float> out(expected.size());
-        candidate->embed({table.bytes.data(), 11, columns, dtype}, tokens, 1.0f, out.data());
+        candidate->embed(table.view(), tokens, 1.0f, out.data());
         check_close(candidate->name(), out, expected, 0);
-        candidate->embed({table.bytes.data(), 11, columns, dtype}, tokens, -2.0f, out.data());
+        candidate->embed(table.view(), tokens, -2.0f, out.data());
         for (float& value : out) value /= -2.0f;
         check_close(std::string(candidate->name()) + " scaled", out, expected, 0);
       }
@@ -405,22 +410,14 @@ BOOST_AUTO_TEST_CASE(attention_sees_this_step_and_the_pages_before_it) {
         // Keys and values as the store holds them, of each sequence in turn.
         for (const auto& sequence : batch) {
           std::vector<float> keys, values;
-          const Elements decode(dtype, 0);
           for (std::int64_t token = 0; token < sequence.position + sequence.rows; ++token)
             for (std::int32_t head = 0; head < c.kv_heads; ++head)
               for (std::int64_t d = 0; d < c.head_dim; ++d) {
                 const kv::PageId page =
                     sequence.pages[static_cast<std::size_t>(token / kv::kPageTokens)];
-                const auto offset =
-                    static_cast<std::size_t>(token % kv::kPageTokens * c.head_dim + d) *
-                    io::dtype_bytes(dtype);
-                const auto read = [&](const std::byte* run) {
-                  Elements one(dtype, 1);
-                  std::copy_n(run + offset, io::dtype_bytes(dtype), one.bytes.begin());
-                  return one.get(0);
-                };
-                keys.push_back(read(store.keys(page, 1, head)));
-                values.push_back(read(store.values(page, 1, head)));
+                const std::int64_t element = token % kv::kPageTokens * c.head_dim + d;
+                keys.push_back(plain_value(store.keys(page, 1, head), dtype, element));
+                values.push_back(plain_value(store.values(page, 1, head), dtype, element));
                 if (token < sequence.position) continue;
                 const std::int64_t row = sequence.first_row + token - sequence.position;
                 const double expected =

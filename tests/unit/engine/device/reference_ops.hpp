@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/device/backend.hpp"
+#include "support/matrix_values.hpp"
 
 namespace gpumodel::test {
 
@@ -35,67 +36,73 @@ class Random {
   std::normal_distribution<float> normal_;
 };
 
-// Bit by bit, unlike the backends' own conversions.
-inline float widen(std::uint16_t bits, io::DType dtype) {
-  if (dtype == io::DType::bf16) {
-    const std::uint32_t wide = std::uint32_t{bits} << 16;
-    float value;
-    std::memcpy(&value, &wide, sizeof value);
-    return value;
-  }
-  const int exponent = bits >> 10 & 31;
-  const int fraction = bits & 1023;
-  const float magnitude = exponent == 0
-                              ? std::ldexp(static_cast<float>(fraction), -24)
-                              : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
-  return bits & 0x8000 ? -magnitude : magnitude;
-}
-
-// A matrix or a run of elements in its dtype; no byte more than its elements, so that a sanitizer
-// sees a read past them.
-struct Elements {
-  io::DType dtype;
-  std::vector<std::byte> bytes;
-
-  Elements(io::DType type, std::int64_t count)
-      : dtype(type), bytes(static_cast<std::size_t>(count) * io::dtype_bytes(type)) {}
-
-  // For 16-bit dtypes by cutting bits off: any value of the dtype will do.
-  void set(std::int64_t index, float value) {
-    if (dtype == io::DType::f32) {
-      std::memcpy(&bytes[static_cast<std::size_t>(index) * 4], &value, 4);
+// A random matrix of any format. It has no byte more than its elements, so that a sanitizer sees a
+// read past them.
+class TestMatrix {
+ public:
+  TestMatrix(Random& random, device::MatrixFormat format, std::int64_t rows, std::int64_t columns)
+      : format_(format),
+        rows_(rows),
+        columns_(columns),
+        data_(static_cast<std::size_t>(rows * device::row_bytes(format, columns))),
+        scales_(static_cast<std::size_t>(rows * device::row_scale_bytes(format, columns))) {
+    if (!device::is_quantized(format)) {
+      fill_plain(random);
       return;
     }
+    for (std::byte& byte : data_) byte = static_cast<std::byte>(random.below(256));
+    for (std::size_t i = 0; i < scales_.size(); i += scale_bytes()) set_scale(random, &scales_[i]);
+  }
+
+  device::MatrixView view() const {
+    return {data_.data(), rows_, columns_, format_, scales_.data()};
+  }
+  double at(std::int64_t row, std::int64_t column) const {
+    return double{matrix_value(view(), row, column)};
+  }
+
+ private:
+  // 16-bit values by cutting bits off: any value of the format will do.
+  void fill_plain(Random& random) {
+    const bool wide = format_ == device::MatrixFormat::f32;
+    for (std::size_t i = 0; i < data_.size(); i += wide ? 4 : 2) {
+      const float value = random.value();
+      if (wide)
+        std::memcpy(&data_[i], &value, 4);
+      else
+        put16(value, format_ == device::MatrixFormat::f16, &data_[i]);
+    }
+  }
+
+  std::size_t scale_bytes() const { return format_ == device::MatrixFormat::int8 ? 4 : 2; }
+
+  void set_scale(Random& random, std::byte* to) const {
+    const float value = 0.01f * random.value();
+    if (format_ == device::MatrixFormat::int8)
+      std::memcpy(to, &value, sizeof value);
+    else
+      put16(value, /*f16=*/true, to);
+  }
+
+  static void put16(float value, bool f16, std::byte* to) {
     std::uint32_t wide;
     std::memcpy(&wide, &value, 4);
-    std::uint16_t bits = static_cast<std::uint16_t>(wide >> 16);
-    if (dtype == io::DType::f16) {
+    auto bits = static_cast<std::uint16_t>(wide >> 16);
+    if (f16) {
       const int exponent = static_cast<int>(wide >> 23 & 255) - 127 + 15;
       bits = static_cast<std::uint16_t>(wide >> 16 & 0x8000);
       if (exponent > 0)
         bits = static_cast<std::uint16_t>(bits | exponent << 10 | (wide >> 13 & 1023));
     }
-    std::memcpy(&bytes[static_cast<std::size_t>(index) * 2], &bits, 2);
+    std::memcpy(to, &bits, sizeof bits);
   }
 
-  float get(std::int64_t index) const {
-    if (dtype == io::DType::f32) {
-      float value;
-      std::memcpy(&value, &bytes[static_cast<std::size_t>(index) * 4], 4);
-      return value;
-    }
-    std::uint16_t bits;
-    std::memcpy(&bits, &bytes[static_cast<std::size_t>(index) * 2], 2);
-    return widen(bits, dtype);
-  }
+  device::MatrixFormat format_;
+  std::int64_t rows_;
+  std::int64_t columns_;
+  std::vector<std::byte> data_;
+  std::vector<std::byte> scales_;
 };
-
-inline Elements random_elements(Random& random, io::DType dtype, std::int64_t count,
-                                float scale = 1.0f) {
-  Elements result(dtype, count);
-  for (std::int64_t i = 0; i < count; ++i) result.set(i, scale * random.value());
-  return result;
-}
 
 inline std::vector<double> reference_norm(const device::Norm& norm, const float* x,
                                           std::int64_t columns) {

@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(modules_of_one_product_are_stacked_and_keep_their_places) {
   const model::LoraTermSlots& gate_up = layout.layers[0].gate_up;
   BOOST_REQUIRE(gate_up.parts.size() == 1u);
   BOOST_TEST(gate_up.parts[0].first_column == 10);
-  BOOST_TEST((gate_up.dtype == io::DType::bf16));
+  BOOST_TEST((gate_up.a.format == model::MatrixFormat::bf16));
   BOOST_TEST(layout.layers[0].down.parts.empty());
   BOOST_TEST(layout.layers[1].down.parts.size() == 1u);
   BOOST_TEST(layout.shrunk.columns == 4);

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 #include <stdexcept>
+#include <tuple>
 
 #include "engine/model/architecture.hpp"
 #include "engine/model/needs.hpp"
@@ -11,6 +12,8 @@
 
 namespace io = gpumodel::engine::io;
 namespace model = gpumodel::engine::model;
+namespace device = gpumodel::engine::device;
+using device::MatrixFormat;
 using gpumodel::engine::BadModel;
 using gpumodel::test::contains;
 using gpumodel::test::has_testdata;
@@ -40,8 +43,12 @@ void erase(TinyModel& tiny, const std::string& name) {
 void check_pieces(const model::Layout& layout) {
   std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
   for (const model::Piece& piece : layout.pieces) {
-    ranges.emplace_back(piece.arena_offset,
-                        piece.arena_offset + piece.elements * io::dtype_bytes(piece.target));
+    const auto add = [&](std::uint64_t offset, std::int64_t row_bytes) {
+      ranges.emplace_back(offset, offset + static_cast<std::uint64_t>(piece.rows * row_bytes));
+    };
+    add(piece.arena_offset, device::row_bytes(piece.target, piece.columns));
+    if (device::is_quantized(piece.target))
+      add(piece.scales_offset, device::row_scale_bytes(piece.target, piece.columns));
   }
   std::sort(ranges.begin(), ranges.end());
   std::uint64_t end = 0;
@@ -119,23 +126,44 @@ BOOST_AUTO_TEST_CASE(matrices_take_the_dtype_norms_and_biases_are_floats) {
   const model::Layout layout = open(TinyModel(options), "fp16").layout;
   std::size_t narrow = 0;
   for (const model::Piece& piece : layout.pieces) {
-    const bool is_vector = piece.elements <= 12;
-    BOOST_CHECK(piece.target == (is_vector ? io::DType::f32 : io::DType::f16));
+    const bool is_vector = piece.elements() <= 12;
+    BOOST_CHECK(piece.target == (is_vector ? MatrixFormat::f32 : MatrixFormat::f16));
     if (piece.source == io::DType::bf16) ++narrow;
   }
   BOOST_TEST(narrow == layout.pieces.size() - 1);
   check_pieces(layout);
 }
 
+BOOST_AUTO_TEST_CASE(quantised_matrices_leave_the_vocabulary_at_eight_bits) {
+  for (const auto& [name, layers, vocabulary] :
+       {std::tuple{"int8", MatrixFormat::int8, MatrixFormat::int8},
+        std::tuple{"int4", MatrixFormat::int4, MatrixFormat::int8}}) {
+    const model::Layout layout = open(TinyModel(TinyOptions{}), name).layout;
+    BOOST_TEST(layout.types.name() == name);
+    BOOST_CHECK(layout.types.dtype == io::DType::bf16);
+    BOOST_CHECK(layout.embedding.format == vocabulary);
+    BOOST_CHECK(layout.lm_head->format == vocabulary);
+    for (const model::LayerSlots& layer : layout.layers)
+      for (const model::Slot* slot : {&layer.qkv, &layer.o, &layer.gate_up, &layer.down})
+        BOOST_CHECK(slot->format == layers);
+    BOOST_CHECK(layout.layers[0].attention_norm.format == MatrixFormat::f32);
+    check_pieces(layout);
+  }
+  // What is kept beside them is narrower than fp32, and else as the checkpoint has it.
+  TinyOptions options;
+  options.dtypes[""] = "F16";
+  BOOST_CHECK(open(TinyModel(options), "int8").layout.types.dtype == io::DType::f16);
+}
+
 BOOST_AUTO_TEST_CASE(auto_is_what_the_configuration_or_the_embedding_says) {
   TinyOptions options;
   options.dtypes[""] = "BF16";
   const TinyModel tiny(options);
-  BOOST_CHECK(open(tiny, "auto").layout.dtype == io::DType::bf16);
-  BOOST_CHECK(open(tiny, "fp32").layout.dtype == io::DType::f32);
+  BOOST_CHECK(open(tiny, "auto").layout.types.dtype == io::DType::bf16);
+  BOOST_CHECK(open(tiny, "fp32").layout.types.dtype == io::DType::f32);
   model::ModelSource source = open(tiny);
   source.config.checkpoint_dtype = io::DType::f16;
-  BOOST_CHECK(model::resolve_dtype("auto", source.config, source.tensors) == io::DType::f16);
+  BOOST_CHECK(model::resolve_dtype("auto", source.config, source.tensors).dtype == io::DType::f16);
   BOOST_CHECK_THROW(model::resolve_dtype("int9", source.config, source.tensors),
                     std::invalid_argument);
 }
@@ -159,7 +187,7 @@ BOOST_AUTO_TEST_CASE(tied_embeddings) {
   const TinyModel untied(options);
   model::ModelSource source = open(untied);
   source.config.tied_embeddings = true;
-  const model::Layout both = model::make_layout(source.config, source.tensors, io::DType::f32);
+  const model::Layout both = model::make_layout(source.config, source.tensors, {});
   BOOST_TEST(both.lm_head.has_value());
 }
 

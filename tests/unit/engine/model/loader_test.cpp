@@ -4,7 +4,9 @@
 #include <cstring>
 #include <map>
 
+#include "engine/model/quantize.hpp"
 #include "engine/model/source.hpp"
+#include "support/matrix_values.hpp"
 #include "tiny_model.hpp"
 
 namespace io = gpumodel::engine::io;
@@ -29,9 +31,10 @@ float narrowed(float value, io::DType dtype) {
 }
 
 std::vector<float> floats(const model::MatrixView& view) {
-  std::vector<float> values(static_cast<std::size_t>(view.rows * view.columns));
-  model::convert(static_cast<const std::byte*>(view.data), view.dtype,
-                 reinterpret_cast<std::byte*>(values.data()), io::DType::f32, values.size());
+  std::vector<float> values;
+  for (std::int64_t row = 0; row < view.rows; ++row)
+    for (std::int64_t column = 0; column < view.columns; ++column)
+      values.push_back(gpumodel::test::matrix_value(view, row, column));
   return values;
 }
 
@@ -191,7 +194,7 @@ BOOST_AUTO_TEST_CASE(slices_by_several_threads_with_progress) {
     BOOST_REQUIRE(got.size() == wanted.size());
     std::size_t different = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
-      different += got[i] != narrowed(wanted[i], source.layout.dtype);
+      different += got[i] != narrowed(wanted[i], source.layout.types.dtype);
     }
     BOOST_TEST(different == 0u);
 
@@ -229,7 +232,7 @@ BOOST_AUTO_TEST_CASE(a_stop_ends_it_between_slices_and_frees_everything) {
 BOOST_AUTO_TEST_CASE(a_file_cut_after_it_was_opened_is_named) {
   const TemporaryFolder folder;
   TinyModel(with_everything("F32")).write(folder);
-  for (const char* dtype : {"fp32", "bf16"}) {
+  for (const char* dtype : {"fp32", "bf16", "int4"}) {
     const model::ModelSource source = model::open_source(folder.path(), dtype);
     const std::string path = folder.path("model.safetensors");
     const auto bytes = std::filesystem::file_size(path);
@@ -256,7 +259,7 @@ BOOST_AUTO_TEST_CASE(values_that_are_no_numbers_are_found_where_they_are) {
   for (const auto& [stored, bits] : patterns)
     for (std::size_t which = 0; which < bits.size(); ++which)
       for (const std::size_t element : {0u, 77u, 119u})
-        for (const char* dtype : {"fp32", "bf16"}) {
+        for (const char* dtype : {"fp32", "bf16", "int8"}) {
           TinyModel tiny(with_everything(stored));
           for (TestTensor& tensor : tiny.tensors) {
             if (tensor.name != name) continue;
@@ -277,6 +280,67 @@ BOOST_AUTO_TEST_CASE(values_that_are_no_numbers_are_found_where_they_are) {
                                                  "file is damaged, or its training failed"));
           BOOST_TEST(budget.used_bytes() == 0u);
         }
+}
+
+BOOST_AUTO_TEST_CASE(quantised_matrices_are_what_their_values_quantise_to) {
+  TinyOptions options = with_everything("F32");
+  options.dtypes["model.layers.0.self_attn.k_proj.weight"] = "BF16";
+  options.dtypes["model.layers.1.mlp.down_proj.weight"] = "F16";
+  const TinyModel tiny(options);
+  const TemporaryFolder folder;
+  tiny.write(folder);
+  for (const char* dtype : {"int8", "int4"}) {
+    const model::ModelSource source = model::open_source(folder.path(), dtype);
+    memory::Budget budget(kCapacity);
+    const model::LoadedWeights loaded =
+        model::load_weights(source.tensors, source.layout, {budget, "weights"}, {});
+    const auto check = [&](const model::MatrixView& got, const std::vector<std::string>& names) {
+      const std::vector<float> values = expected(tiny, names, io::DType::f32);
+      std::vector<std::byte> data(values.size() * 4), scales(values.size() * 4);
+      BOOST_REQUIRE(model::quantize_rows(values.data(), got.rows, got.columns, got.format,
+                                         data.data(), scales.data()));
+      const model::MatrixView wanted{data.data(), got.rows, got.columns, got.format, scales.data()};
+      BOOST_TEST(reinterpret_cast<std::uintptr_t>(got.scales) % 64 == 0u);
+      BOOST_TEST(floats(got) == floats(wanted), boost::test_tools::per_element());
+    };
+    check(loaded.weights.embedding, {"model.embed_tokens.weight"});
+    check(loaded.weights.lm_head, {"lm_head.weight"});
+    for (std::size_t i = 0; i < loaded.weights.layers.size(); ++i) {
+      const std::string at = "model.layers." + std::to_string(i) + ".";
+      const model::LayerWeights& layer = loaded.weights.layers[i];
+      check(layer.qkv, {at + "self_attn.q_proj.weight", at + "self_attn.k_proj.weight",
+                        at + "self_attn.v_proj.weight"});
+      check(layer.o, {at + "self_attn.o_proj.weight"});
+      check(layer.gate_up, {at + "mlp.gate_proj.weight", at + "mlp.up_proj.weight"});
+      check(layer.down, {at + "mlp.down_proj.weight"});
+      check_vector(layer.mlp_norm,
+                   expected(tiny, {at + "post_attention_layernorm.weight"}, io::DType::f32));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(values_beyond_int4_are_named) {
+  const std::string name = "model.layers.1.mlp.down_proj.weight";
+  TinyModel tiny(TinyOptions{});
+  for (TestTensor& tensor : tiny.tensors) {
+    const float large = 1e6f;
+    if (tensor.name == name) std::memcpy(tensor.data.data(), &large, sizeof large);
+  }
+  const TemporaryFolder folder;
+  tiny.write(folder);
+  for (const char* dtype : {"int8", "int4"}) {
+    const model::ModelSource source = model::open_source(folder.path(), dtype);
+    memory::Budget budget(kCapacity);
+    const std::string message = message_of<BadModel>([&] {
+      model::load_weights(source.tensors, source.layout, {budget, "weights"}, {});
+    });
+    const bool fits = dtype == std::string("int8");
+    BOOST_TEST(message == (fits ? ""
+                                : "model.safetensors: tensor " + name +
+                                      " holds values too large for int4; load the model with "
+                                      "another dtype"));
+    BOOST_TEST(budget.used_bytes() == 0u);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(over_budget_reads_nothing) {

@@ -15,7 +15,7 @@ constexpr std::uint64_t kBudgetBytes = std::uint64_t{2} << 30;
 
 std::uint64_t kv_bytes(const model::ModelSource& source, std::int32_t pages) {
   return static_cast<std::uint64_t>(
-      kv::KvLayout::of(source.config, source.layout.dtype).page_bytes() * pages);
+      kv::KvLayout::of(source.config, source.layout.types.dtype).page_bytes() * pages);
 }
 
 Rows read_rows(const std::string& file, const io::TensorMap& tensors, const std::string& name) {

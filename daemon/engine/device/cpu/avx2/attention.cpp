@@ -76,8 +76,8 @@ void unpack_page(const AttentionArgs& args, kv::PageId page, std::int64_t tokens
   with_element(args.store->layout().dtype, [&]<class Element>(const Element*) {
     const auto* key = reinterpret_cast<const Element*>(keys);
     for (std::int64_t token = 0; token < tokens; token += kTileColumns)
-      unpack_panel(key + token * dim, dim, std::min(kTileColumns, tokens - token), dim,
-                   block.keys + token * dim);
+      unpack_panel(PlainRows(key + token * dim, dim), 0, std::min(kTileColumns, tokens - token),
+                   dim, block.keys + token * dim);
     const auto* value = reinterpret_cast<const Element*>(values);
     for (std::int64_t token = 0; token < tokens; ++token) {
       float* to = block.values + token * block.width;

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "engine/device/cpu/avx2/simd.hpp"
+#include "engine/device/cpu/avx2/rows.hpp"
 
 namespace gpumodel::engine::device::cpu::avx2 {
 namespace {
@@ -129,12 +129,12 @@ void rotate(const float* table, std::int64_t rotary_dim, float* head) {
   }
 }
 
-void unpack(const void* from, io::DType dtype, std::int64_t count, float* to) {
-  with_element(dtype, [&]<class Element>(const Element*) {
-    const auto* element = static_cast<const Element*>(from);
+void unpack_row(const MatrixView& matrix, std::int64_t row, float* to) {
+  with_rows(matrix.format, [&]<class Rows>() {
+    const Rows from(matrix, row);
     std::int64_t i = 0;
-    for (; i + 8 <= count; i += 8) _mm256_storeu_ps(to + i, load8(element + i));
-    for (; i < count; ++i) to[i] = load1(element + i);
+    for (; i + 8 <= matrix.columns; i += 8) _mm256_storeu_ps(to + i, scaled8(from, 0, i));
+    for (; i < matrix.columns; ++i) to[i] = scaled1(from, 0, i);
   });
 }
 

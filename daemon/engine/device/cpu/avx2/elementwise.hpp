@@ -10,7 +10,7 @@ void gate(io::Activation activation, const float* gate_up, std::int64_t columns,
 void softcap(float* x, std::int64_t count, float cap);
 void multiply(float* x, std::int64_t count, float factor);
 void rotate(const float* table, std::int64_t rotary_dim, float* head);
-void unpack(const void* from, io::DType dtype, std::int64_t count, float* to);
+void unpack_row(const MatrixView& matrix, std::int64_t row, float* to);
 void pack(const float* from, std::int64_t count, io::DType dtype, void* to);
 
 }  // namespace gpumodel::engine::device::cpu::avx2

@@ -1,5 +1,5 @@
 #include "engine/device/cpu/avx2/linear.hpp"
-#include "engine/device/cpu/avx2/simd.hpp"
+#include "engine/device/cpu/avx2/rows.hpp"
 
 namespace gpumodel::engine::device::cpu::avx2 {
 namespace {
@@ -7,10 +7,10 @@ namespace {
 // Writes out[x row][w row] of W weight rows and X rows of x. Enough independent sums to hide the
 // latency of the fused multiply-add, few enough to stay in registers; with one row of x the sums
 // are split further.
-template <int W, int X, class Element>
+template <int W, int X, class Rows>
 void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
   const std::int64_t depth = args.w.columns;
-  const Element* w = static_cast<const Element*>(args.w.data) + w_row * depth;
+  const Rows w(args.w, w_row);
   const float* x = args.x + x_row * args.x_stride;
   constexpr int kSplit = W * X <= 4 ? 2 : 1;
   __m256 sum[kSplit][W][X];
@@ -23,7 +23,7 @@ void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
     for (int part = 0; part < kSplit; ++part) {
       __m256 weight[W];
 #pragma GCC unroll 4
-      for (int i = 0; i < W; ++i) weight[i] = load8(w + i * depth + k + 8 * part);
+      for (int i = 0; i < W; ++i) weight[i] = w.load8(i, k + 8 * part);
 #pragma GCC unroll 4
       for (int j = 0; j < X; ++j) {
         const __m256 value = _mm256_loadu_ps(x + j * args.x_stride + k + 8 * part);
@@ -36,7 +36,7 @@ void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
       // The hardware stops at every page; the next W rows are where the weights go on.
 #pragma GCC unroll 4
       for (int i = 0; i < W; ++i)
-        _mm_prefetch(reinterpret_cast<const char*>(w + (W + i) * depth + k), _MM_HINT_T0);
+        _mm_prefetch(reinterpret_cast<const char*>(w.address(W + i, k)), _MM_HINT_T0);
     }
   }
   for (int i = 0; i < W; ++i)
@@ -45,45 +45,45 @@ void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
       if constexpr (kSplit == 2) total = _mm256_add_ps(total, sum[1][i][j]);
       float dot = sum8(total);
       for (std::int64_t tail = k; tail < depth; ++tail)
-        dot += load1(w + i * depth + tail) * x[j * args.x_stride + tail];
+        dot += w.load1(i, tail) * x[j * args.x_stride + tail];
+      if constexpr (Rows::kHasFactor) dot *= w.factor(i);
       if (args.bias) dot += args.bias[w_row + i];
       float& out = args.out[(x_row + j) * args.out_stride + w_row + i];
       out = args.output == Output::add ? out + dot : dot;
     }
 }
 
-template <int W, class Element>
+template <int W, class Rows>
 void all_x(const LinearArgs& args, std::int64_t w_row) {
   std::int64_t x_row = 0;
-  for (; x_row + 4 <= args.rows; x_row += 4) dots<W, 4, Element>(args, w_row, x_row);
+  for (; x_row + 4 <= args.rows; x_row += 4) dots<W, 4, Rows>(args, w_row, x_row);
   switch (args.rows - x_row) {
     case 3:
-      return dots<W, 3, Element>(args, w_row, x_row);
+      return dots<W, 3, Rows>(args, w_row, x_row);
     case 2:
-      return dots<W, 2, Element>(args, w_row, x_row);
+      return dots<W, 2, Rows>(args, w_row, x_row);
     case 1:
-      return dots<W, 1, Element>(args, w_row, x_row);
+      return dots<W, 1, Rows>(args, w_row, x_row);
     default:
       return;
   }
 }
 
-template <class Element>
+template <class Rows>
 void columns(const LinearArgs& args, std::int64_t first, std::int64_t last) {
   std::int64_t w_row = first;
   if (args.rows <= 2) {
-    for (; w_row + 4 <= last; w_row += 4) all_x<4, Element>(args, w_row);
+    for (; w_row + 4 <= last; w_row += 4) all_x<4, Rows>(args, w_row);
   } else {
-    for (; w_row + 2 <= last; w_row += 2) all_x<2, Element>(args, w_row);
+    for (; w_row + 2 <= last; w_row += 2) all_x<2, Rows>(args, w_row);
   }
-  for (; w_row < last; ++w_row) all_x<1, Element>(args, w_row);
+  for (; w_row < last; ++w_row) all_x<1, Rows>(args, w_row);
 }
 
 }  // namespace
 
 void linear_few_rows(const LinearArgs& args, std::int64_t first, std::int64_t last) {
-  with_element(args.w.dtype,
-               [&]<class Element>(const Element*) { columns<Element>(args, first, last); });
+  with_rows(args.w.format, [&]<class Rows>() { columns<Rows>(args, first, last); });
 }
 
 }  // namespace gpumodel::engine::device::cpu::avx2

@@ -36,14 +36,14 @@ void narrow_tile(std::int64_t rows, const float* a, std::int64_t a_stride, const
       c[row * c_stride + i] += buffer[row * kTileColumns + i];
 }
 
-template <class Element>
+template <class Rows>
 void panel_product(const LinearArgs& args, std::int64_t first, std::int64_t count, float* panel) {
   const std::int64_t columns = args.w.columns;
-  const Element* w = static_cast<const Element*>(args.w.data) + first * columns;
+  const Rows w(args.w, first);
   const std::int64_t step = block_depth(columns);
   for (std::int64_t k = 0; k < columns; k += step) {
     const std::int64_t depth = std::min(step, columns - k);
-    unpack_panel(w + k, columns, count, depth, panel);
+    unpack_panel(w, k, count, depth, panel);
     for (std::int64_t row = 0; row < args.rows; row += kTileRows) {
       const std::int64_t rows = std::min(kTileRows, args.rows - row);
       const float* a = args.x + row * args.x_stride + k;
@@ -62,11 +62,11 @@ std::int64_t linear_scratch_floats() { return kMaxDepth * kTileColumns; }
 
 void linear_many_rows(const LinearArgs& args, std::int64_t first, std::int64_t last,
                       float* scratch) {
-  with_element(args.w.dtype, [&]<class Element>(const Element*) {
+  with_rows(args.w.format, [&]<class Rows>() {
     for (std::int64_t column = first; column < last; column += kTileColumns) {
       const std::int64_t count = std::min(kTileColumns, last - column);
       start_columns(args, column, count);
-      panel_product<Element>(args, column, count, scratch);
+      panel_product<Rows>(args, column, count, scratch);
     }
   });
 }

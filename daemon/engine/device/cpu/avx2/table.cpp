@@ -27,7 +27,7 @@ const Kernels* avx2_kernels() {
       .softcap = avx2::softcap,
       .multiply = avx2::multiply,
       .rotate = avx2::rotate,
-      .unpack = avx2::unpack,
+      .unpack_row = avx2::unpack_row,
       .pack = avx2::pack,
       .many_rows_from = 12,
       .linear_scratch_floats = avx2::linear_scratch_floats,

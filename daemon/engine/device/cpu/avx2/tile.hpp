@@ -2,7 +2,7 @@
 // "Anatomy of high-performance matrix multiplication": a register tile over packed panels).
 #pragma once
 
-#include "engine/device/cpu/avx2/simd.hpp"
+#include "engine/device/cpu/avx2/rows.hpp"
 
 namespace gpumodel::engine::device::cpu::avx2 {
 namespace {
@@ -73,30 +73,30 @@ inline void transpose8(__m256 (&v)[8]) {
   }
 }
 
-// panel (depth, 16) = the transpose of `rows` (1 .. 16) rows of `depth` elements; columns past
-// `rows` are zero. Fetches the rows behind these: the runs are too short for the hardware to see
-// that they go on there.
-template <class Element>
-inline void unpack_panel(const Element* from, std::int64_t stride, std::int64_t rows,
+// panel (depth, 16) = the transpose of the first `rows` (1 .. 16) rows, of their `depth` elements
+// from column `first` on, a multiple of 8; columns past `rows` are zero. Fetches the rows behind
+// these: the runs are too short for the hardware to see that they go on there.
+template <class Rows>
+inline void unpack_panel(const Rows& from, std::int64_t first, std::int64_t rows,
                          std::int64_t depth, float* panel) {
-  constexpr std::int64_t kFetched = 64 / sizeof(Element);  // elements in a cache line
   for (std::int64_t half = 0; half < 2; ++half) {
     const std::int64_t count = rows - 8 * half < 0 ? 0 : rows - 8 * half < 8 ? rows - 8 * half : 8;
-    const Element* row = from + 8 * half * stride;
+    const std::int64_t row = 8 * half;
     float* to = panel + 8 * half;
     std::int64_t k = 0;
     for (; k + 8 <= depth; k += 8) {
-      if (k % kFetched == 0)
+      if (k % Rows::kLineColumns == 0)
         for (int i = 0; i < 8; ++i)
-          _mm_prefetch(reinterpret_cast<const char*>(row + (kTileColumns + i) * stride + k),
-                       _MM_HINT_T1);
+          _mm_prefetch(
+              reinterpret_cast<const char*>(from.address(row + kTileColumns + i, first + k)),
+              _MM_HINT_T1);
       __m256 v[8];
       if (count == 8) {
 #pragma GCC unroll 8
-        for (int i = 0; i < 8; ++i) v[i] = load8(row + i * stride + k);
+        for (int i = 0; i < 8; ++i) v[i] = scaled8(from, row + i, first + k);
       } else {
         for (int i = 0; i < 8; ++i)
-          v[i] = i < count ? load8(row + i * stride + k) : _mm256_setzero_ps();
+          v[i] = i < count ? scaled8(from, row + i, first + k) : _mm256_setzero_ps();
       }
       transpose8(v);
 #pragma GCC unroll 8
@@ -104,7 +104,7 @@ inline void unpack_panel(const Element* from, std::int64_t stride, std::int64_t 
     }
     for (; k < depth; ++k)
       for (std::int64_t i = 0; i < 8; ++i)
-        to[k * kTileColumns + i] = i < count ? load1(row + i * stride + k) : 0.0f;
+        to[k * kTileColumns + i] = i < count ? scaled1(from, row + i, first + k) : 0.0f;
   }
 }
 
