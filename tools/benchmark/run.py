@@ -6,13 +6,14 @@ import os
 import pathlib
 import time
 
+import quality
 import sharing
 import tokenizing
 from harness import MIB, Daemon, Peer, alternate, one_after_another, resident_bytes, say
 
-SUITES = ["decode", "prefill", "load", "tokenize", "lease", "memory", "switch", "clients"]
+SUITES = ["decode", "prefill", "load", "tokenize", "quality", "lease", "memory", "switch", "clients"]
 # Each starts what it needs.
-ALONE = {"tokenize", "memory", "switch", "clients"}
+ALONE = {"tokenize", "quality", "memory", "switch", "clients"}
 PROMPT = [1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411]
 DECODE_TOKENS = 128
 # Some processors make transformers very slow in bf16; fewer tokens give the same rate.
@@ -25,8 +26,8 @@ def transformers_peer(options):
 
 
 def llama_peer(options):
-    return Peer("peer_llama.py", options.llama / "SmolLM2-135M-Instruct-bf16.gguf", os.cpu_count(), environment={
-        "PYTHONPATH": str(options.llama / "python"), "LLAMA_CPP_LIB_PATH": str(options.llama / "build" / "bin")})
+    return Peer("peer_llama.py", options.llama / "SmolLM2-135M-Instruct-bf16.gguf", os.cpu_count(),
+                environment=quality.llama_environment(options))
 
 
 def decode_speed(usage):
@@ -103,6 +104,8 @@ def print_table(report):
         print_first_load(report["load"])
     if "tokenize" in report:
         print_speeds("tokenize, Qwen2.5, one thread", report["tokenize"], "MiB/s")
+    if "quality" in report:
+        quality.print_quality(report["quality"])
     if "lease" in report:
         lease = report["lease"]
         print("lease of a resident model")
@@ -172,7 +175,7 @@ def main():
     if "tokenize" in suites and (reason := tokenizing.skipped()):
         say(f"tokenize skipped: {reason}")
         suites = [suite for suite in suites if suite != "tokenize"]
-    for suite, measure in (("tokenize", tokenizing.bench_tokenize), ("memory", bench_memory),
+    for suite, measure in (("tokenize", tokenizing.bench_tokenize), ("quality", quality.bench_quality), ("memory", bench_memory),
                            ("switch", sharing.bench_switch), ("clients", sharing.bench_clients)):
         if suite in suites:
             say(suite)
