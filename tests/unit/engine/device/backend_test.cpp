@@ -8,55 +8,13 @@
 #include <memory>
 #include <string>
 
-#include "unit/engine/device/reference_ops.hpp"
+#include "unit/engine/device/backends.hpp"
 
 using namespace gpumodel::test;
 using device::Backend;
 using device::Output;
 
 namespace {
-
-// Every implementation that this build and this processor have; one thread more than most machines'
-// tests see.
-struct Candidates {
-  std::vector<std::unique_ptr<Backend>> all;
-  Candidates() {
-    if (auto cpu = device::make_cpu_backend(3)) all.push_back(std::move(cpu));
-#ifdef GPUMODEL_WITH_ATEN
-    all.push_back(device::make_aten_backend(1));
-#endif
-    BOOST_REQUIRE(!all.empty());
-  }
-};
-
-// `tolerance` is relative to the largest magnitude of what is expected, as sums of that size round.
-void check_close(const std::string& what, const std::vector<float>& got,
-                 const std::vector<double>& expected, double tolerance) {
-  BOOST_REQUIRE(got.size() == expected.size());
-  double scale = 1e-6, worst = 0;
-  for (const double value : expected) scale = std::max(scale, std::abs(value));
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const double error = std::abs(double{got[i]} - expected[i]);
-    if (!(error <= worst)) worst = error;  // NaN is kept
-  }
-  BOOST_TEST(worst <= tolerance * scale,
-             what << ": off by " << worst << " at a scale of " << scale);
-}
-
-std::size_t count_of(std::int64_t rows, std::int64_t columns) {
-  return static_cast<std::size_t>(rows * columns);
-}
-
-const io::DType kDTypes[] = {io::DType::f32, io::DType::f16, io::DType::bf16};
-
-using device::MatrixFormat;
-const MatrixFormat kFormats[] = {MatrixFormat::f32, MatrixFormat::f16, MatrixFormat::bf16,
-                                 MatrixFormat::int8, MatrixFormat::int4};
-
-const char* name_of(MatrixFormat format) {
-  const char* names[] = {"f32", "f16", "bf16", "int8", "int4"};
-  return names[static_cast<std::size_t>(format)];
-}
 
 std::vector<kv::PageId> shuffled_pages(Random& random, std::int32_t count) {
   std::vector<kv::PageId> pages;
@@ -86,16 +44,11 @@ BOOST_AUTO_TEST_CASE(linear_is_the_product_with_the_transpose) {
                                  old = random.values(rows * outputs);
         const bool biased = random.below(2) == 0;
         const Output output = random.below(2) == 0 ? Output::replace : Output::add;
-        std::vector<double> expected;
-        for (std::int64_t row = 0; row < rows; ++row)
-          for (std::int64_t column = 0; column < outputs; ++column) {
-            double sum = biased ? double{bias[static_cast<std::size_t>(column)]} : 0.0;
-            for (std::int64_t k = 0; k < inputs; ++k)
-              sum += double{x[static_cast<std::size_t>(row * inputs + k)]} * weights.at(column, k);
-            if (output == Output::add)
-              sum += double{old[static_cast<std::size_t>(row * outputs + column)]};
-            expected.push_back(sum);
-          }
+        std::vector<double> expected = reference_linear(x.data(), rows, w);
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          if (biased) expected[i] += double{bias[i % bias.size()]};
+          if (output == Output::add) expected[i] += double{old[i]};
+        }
         for (const auto& candidate : all) {
           std::vector<float> out = old;
           candidate->linear(x.data(), rows, w, biased ? bias.data() : nullptr, output, out.data());
@@ -103,60 +56,6 @@ BOOST_AUTO_TEST_CASE(linear_is_the_product_with_the_transpose) {
                           std::to_string(rows) + " x " + std::to_string(inputs) + " x " +
                           std::to_string(outputs),
                       out, expected, 4e-6);
-        }
-      }
-    }
-}
-
-BOOST_AUTO_TEST_CASE(add_lora_adds_each_part_in_its_columns) {
-  Random random(12);
-  // Outputs, and the rank, of each part; between them, columns that stay as they are.
-  struct Case {
-    std::int64_t inputs;
-    std::vector<std::pair<std::int64_t, std::int64_t>> parts;
-  };
-  const Case cases[] = {{1, {{1, 1}}},
-                        {40, {{17, 3}, {5, 8}, {5, 1}}},
-                        {96, {{64, 16}, {33, 7}}},
-                        {321, {{50, 33}, {200, 64}}}};
-  for (const MatrixFormat format : kFormats)
-    for (const auto& [inputs, parts] : cases) {
-      std::int64_t ranks = 0, columns = 3;
-      std::vector<TestMatrix> expanding;
-      std::vector<device::LoraPart> term_parts;
-      expanding.reserve(parts.size());
-      for (const auto& [outputs, rank] : parts) {
-        expanding.emplace_back(random, format, outputs, rank);
-        term_parts.push_back(
-            {expanding.back().view(), ranks, columns, 0.5f + static_cast<float>(ranks)});
-        ranks += rank;
-        columns += outputs + 2;
-      }
-      const TestMatrix shrinking(random, format, ranks, inputs);
-      const device::LoraTerm term{shrinking.view(), term_parts};
-      for (const std::int64_t rows : {1, 2, 5, 12, 37}) {
-        const std::vector<float> x = random.values(rows * inputs),
-                                 old = random.values(rows * columns);
-        std::vector<double> expected(old.begin(), old.end());
-        for (std::int64_t row = 0; row < rows; ++row)
-          for (std::size_t part = 0; part < term_parts.size(); ++part) {
-            const device::LoraPart& own = term_parts[part];
-            for (std::int64_t i = 0; i < own.b.rows; ++i)
-              for (std::int64_t r = 0; r < own.b.columns; ++r) {
-                double shrunk = 0;
-                for (std::int64_t k = 0; k < inputs; ++k)
-                  shrunk += double{x[static_cast<std::size_t>(row * inputs + k)]} *
-                            shrinking.at(own.first_rank + r, k);
-                expected[static_cast<std::size_t>(row * columns + own.first_column + i)] +=
-                    double{own.scale} * shrunk * expanding[part].at(i, r);
-              }
-          }
-        for (const auto& candidate : all) {
-          std::vector<float> out = old, scratch(count_of(rows, ranks));
-          candidate->add_lora(x.data(), rows, term, scratch.data(), columns, out.data());
-          check_close(std::string(candidate->name()) + " " + name_of(format) + " " +
-                          std::to_string(rows) + " x " + std::to_string(inputs),
-                      out, expected, 1e-5);
         }
       }
     }
