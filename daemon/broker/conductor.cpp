@@ -29,11 +29,12 @@ Conductor::Conductor(asio::io_context& io, const DaemonClock& clock, const Log& 
       loads_(io, log, catalog, static_cast<Loads::Outcomes&>(*this)),
       wake_(io) {}
 
-void Conductor::add_device(const DeviceConfig& device, std::uint32_t threads) {
+void Conductor::add_device(const DeviceConfig& device, std::uint32_t threads,
+                           std::chrono::milliseconds hang_timeout) {
   const core::DeviceId id{engines_.size() + 1};
   engines_.push_back(std::make_unique<Engine>(
       io_, clock_, log_, engine_program_,
-      Engine::Device{id, device.name, device.kind, device.memory_bytes, threads},
+      Engine::Device{id, device.name, device.kind, device.memory_bytes, threads, hang_timeout},
       static_cast<EngineEvents&>(*this)));
   decide([&](core::Core& core, core::Time now) {
     return core.add_device(now, {id, device.name, device.memory_bytes, device.reserve_bytes});

@@ -44,8 +44,10 @@ class Conductor final : private EngineEvents, private Loads::Outcomes {
 
   void answer_to(Answers& answers) { answers_ = &answers; }
   void read_memory_with(ReadMemory read) { read_memory_ = std::move(read); }
-  // `threads` of its engine, 0: all cores.
-  void add_device(const DeviceConfig& device, std::uint32_t threads);
+  // `threads` of its engine, 0: all cores. An engine that hangs for longer than `hang_timeout` is
+  // killed.
+  void add_device(const DeviceConfig& device, std::uint32_t threads,
+                  std::chrono::milliseconds hang_timeout);
   // Devices of these names that there are, in this order.
   std::vector<core::DeviceId> devices_named(const std::vector<std::string>& names) const;
   // Throws Error{device} where one of the models has no device that there is.

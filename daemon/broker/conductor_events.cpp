@@ -1,5 +1,6 @@
 // What engines and loads report, as events of the core.
 #include "broker/conductor.hpp"
+#include "broker/log_messages.hpp"
 
 namespace gpumodel::broker {
 
@@ -17,7 +18,7 @@ void Conductor::engine_lost(core::DeviceId device,
   });
   // Its successor, which starts after a back-off, needs what the host cache can spare.
   if (kills_.happened()) {
-    log_.warning("the kernel has killed for memory: emptying the host cache");
+    log_.warning(messages::kKilledForMemory);
     decide([&](core::Core& core, core::Time now) {
       return core.host_pressure(now, host_cache_bytes_);
     });
@@ -51,9 +52,9 @@ void Conductor::fill_failed(core::WeightsId weights, const wire::Error& error) {
 }
 
 void Conductor::unload_done(core::ResidentId resident, const wire::UnloadResult& result) {
-  log_.info("unloaded", {{"FREED_BYTES", std::to_string(result.freed_bytes)},
-                         {"RESIDUAL_BYTES", std::to_string(result.residual_bytes)},
-                         {"MS", std::to_string(result.ms)}});
+  log_.info(messages::kUnloaded, {{"FREED_BYTES", std::to_string(result.freed_bytes)},
+                                  {"RESIDUAL_BYTES", std::to_string(result.residual_bytes)},
+                                  {"MS", std::to_string(result.ms)}});
   decide([&](core::Core& core, core::Time now) {
     return core.unload_done(now, resident, result.expected_bytes, result.freed_bytes,
                             result.residual_bytes);

@@ -27,6 +27,7 @@ struct DaemonConfig {
   std::chrono::milliseconds engine_grace{60'000};
   std::chrono::milliseconds max_wait{600'000};
   std::chrono::milliseconds drain_timeout{30'000};
+  std::chrono::milliseconds hang_timeout{120'000};  // of an engine
   std::chrono::milliseconds min_residency{15'000};
   std::optional<std::chrono::milliseconds> idle_grace{30'000};  // nothing: "never"
   std::uint64_t residual_threshold_bytes = 64u << 20;

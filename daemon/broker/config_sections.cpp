@@ -62,6 +62,7 @@ DaemonConfig read_daemon_section(ConfigTable table, const Directory& directory) 
   daemon.engine_grace = table.duration("engine_grace").value_or(daemon.engine_grace);
   daemon.max_wait = table.duration("max_wait").value_or(daemon.max_wait);
   daemon.drain_timeout = table.duration("drain_timeout").value_or(daemon.drain_timeout);
+  daemon.hang_timeout = table.duration("hang_timeout").value_or(daemon.hang_timeout);
   daemon.residual_threshold_bytes =
       table.size("residual_threshold").value_or(daemon.residual_threshold_bytes);
   daemon.idle_grace = table.duration_or_never("idle_grace").value_or(daemon.idle_grace);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <system_error>
 
+#include "broker/log_messages.hpp"
+
 namespace gpumodel::broker {
 namespace {
 
@@ -28,7 +30,8 @@ Engine::Engine(asio::io_context& io, const DaemonClock& clock, const Log& log, s
       program_(std::move(program)),
       device_(std::move(device)),
       events_(events),
-      start_limit_(io) {}
+      start_limit_(io),
+      heart_timer_(io) {}
 
 std::optional<pid_t> Engine::pid() const {
   return link_ && link_->pid() != 0 ? std::optional(link_->pid()) : std::nullopt;
@@ -66,22 +69,44 @@ void Engine::on_started(const EngineAnswer& answer) {
   const auto result = result_of<wire::StartResult>(answer);
   is_ready_ = true;
   resident_bytes_ = result.resident_bytes;
-  log_.info("engine runs", {{"DEVICE", device_.name},
-                            {"PID", std::to_string(result.pid)},
-                            {"BACKEND", result.backend},
-                            {"THREADS", std::to_string(result.threads)}});
+  log_.info(messages::kEngineRuns, {{"DEVICE", device_.name},
+                                    {"PID", std::to_string(result.pid)},
+                                    {"BACKEND", result.backend},
+                                    {"THREADS", std::to_string(result.threads)}});
+  heart_.emplace(device_.hang_timeout, std::chrono::steady_clock::now());
+  watch_heart();
   events_.engine_ready(device_.id);
+}
+
+void Engine::watch_heart() {
+  if (!heart_ || !link_ || link_->is_over()) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (const auto failure = heart_->failure(now)) return link_->kill(*failure);
+  if (!heart_->is_owed()) {
+    heart_->asked(now);
+    link_->request("pulse", wire::Empty{}, [this](const EngineAnswer& answer) {
+      if (!answer.error && heart_)
+        heart_->answered(result_of<wire::PulseResult>(answer), std::chrono::steady_clock::now());
+    });
+  }
+  heart_timer_.expires_after(heart_->interval());
+  heart_timer_.async_wait(alive_.guard([this](const boost::system::error_code& error) {
+    if (!error) watch_heart();
+  }));
 }
 
 void Engine::stop() {
   stopping_ = true;
   start_limit_.cancel();
+  heart_timer_.cancel();
   if (link_) return link_->hang_up();
   asio::post(io_, alive_.guard([this] { events_.engine_stopped(device_.id); }));
 }
 
 void Engine::on_engine_end(const std::string& how) {
   link_.reset();
+  heart_.reset();
+  heart_timer_.cancel();
   is_ready_ = false;
   resident_bytes_.reset();
   loads_.clear();
@@ -89,7 +114,7 @@ void Engine::on_engine_end(const std::string& how) {
   users_running_ = 0;  // an answer that could not be read was not counted
   start_limit_.cancel();
   if (stopping_) {
-    log_.info("engine stopped", {{"DEVICE", device_.name}});
+    log_.info(messages::kEngineStopped, {{"DEVICE", device_.name}});
     return events_.engine_stopped(device_.id);
   }
   lost(how);
@@ -97,9 +122,7 @@ void Engine::on_engine_end(const std::string& how) {
 
 void Engine::lost(const std::string& reason) {
   const auto retry_after = backoff_.lost(clock_.now());
-  log_.error(retry_after
-                 ? "engine lost"
-                 : "engine lost too often: its device has failed; restart gpumodeld to try again",
+  log_.error(retry_after ? messages::kEngineLost : messages::kDeviceFailed,
              {{"DEVICE", device_.name}, {"REASON", reason}});
   events_.engine_lost(device_.id, retry_after, reason);
 }

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "broker/backoff.hpp"
+#include "broker/engine_heart.hpp"
 #include "broker/engine_link.hpp"
 #include "broker/log.hpp"
 #include "core/types.hpp"
@@ -49,6 +50,7 @@ class Engine final : private EngineLink::Handler {
     std::string kind;
     std::uint64_t capacity_bytes = 0;
     std::uint32_t threads = 0;  // 0: all cores
+    std::chrono::milliseconds hang_timeout{120'000};
   };
 
   Engine(asio::io_context& io, const DaemonClock& clock, const Log& log, std::string program,
@@ -90,6 +92,8 @@ class Engine final : private EngineLink::Handler {
   void on_engine_notification(const std::string& method, const msgpack::object& params) override;
   void on_engine_end(const std::string& how) override;
   void on_started(const EngineAnswer& answer);
+  // Listens to its heart, again and again.
+  void watch_heart();
   void on_load_answer(core::ResidentId resident, const EngineAnswer& answer);
   void lost(const std::string& reason);
 
@@ -101,6 +105,8 @@ class Engine final : private EngineLink::Handler {
   EngineEvents& events_;
   std::unique_ptr<EngineLink> link_;
   asio::steady_timer start_limit_;
+  std::optional<EngineHeart> heart_;  // of one that runs
+  asio::steady_timer heart_timer_;
   Backoff backoff_{/*gives_up=*/true};
   bool is_ready_ = false;
   bool stopping_ = false;

@@ -5,6 +5,8 @@
 #include <memory>
 #include <set>
 
+#include "broker/log_messages.hpp"
+
 namespace gpumodel::broker {
 
 Inspector::Inspector(const Log& log, Catalog& catalog, Conductor& conductor, Probe& probe)
@@ -118,7 +120,7 @@ void Inspector::tell_core(Model& model) {
 }
 
 void Inspector::tell_core_bad(Model& model, wire::Error error) {
-  log_.error("model cannot be used", {{"MODEL", model.config.name}, {"REASON", error.message}});
+  log_.error(messages::kModelUnusable, {{"MODEL", model.config.name}, {"REASON", error.message}});
   model.error = std::move(error);
   // A lost probe says nothing about the model.
   if (model.error->code != wire::Code::model_bad) return;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "broker/log_messages.hpp"
+
 namespace gpumodel::broker {
 namespace {
 
@@ -117,7 +119,7 @@ void KnownAnswers::on_recorded(core::DeviceId id, core::WeightsId weights,
   if (answer.error) return;
   const auto result = wire::decode<wire::GenerateResult>(*answer.result);
   if (result.finish == "length" && answers_.try_emplace(weights, decisive_tokens(result)).second)
-    log_.debug("known answer recorded", {{"WEIGHTS", std::to_string(weights.value)}});
+    log_.debug(messages::kKnownAnswerRecorded, {{"WEIGHTS", std::to_string(weights.value)}});
   if (!engine_(id).is_busy()) record_soon(id);
 }
 
@@ -137,7 +139,7 @@ void KnownAnswers::check(core::DeviceId id, core::ResidentId resident, core::Wei
         difference(answers_.at(weights), wire::decode<wire::GenerateResult>(*answer.result));
     if (!wrong) {
       device(id).to_check.erase(weights);
-      log_.info("known answer is right", {{"DEVICE", engine_(id).device().name}});
+      log_.info(messages::kKnownAnswerRight, {{"DEVICE", engine_(id).device().name}});
     }
     on_checked(wrong);
   };

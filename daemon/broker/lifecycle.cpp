@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "broker/log_messages.hpp"
 #include "broker/notify.hpp"
 
 namespace gpumodel::broker {
@@ -24,7 +25,8 @@ constexpr milliseconds kEngineLimit{15'000};
 
 Lifecycle::Lifecycle(asio::io_context& io, const Log& log, const Config& config,
                      Conductor& conductor, Probe& probe, Inspector& inspector, Sessions& sessions,
-                     Service& service, Generations& generations, Listener& listener, Reload& reload)
+                     Service& service, Generations& generations, Listener& listener, Reload& reload,
+                     Supervision& supervision)
     : io_(io),
       log_(log),
       config_(config),
@@ -36,6 +38,7 @@ Lifecycle::Lifecycle(asio::io_context& io, const Log& log, const Config& config,
       generations_(generations),
       listener_(listener),
       reload_(reload),
+      supervision_(supervision),
       signals_(io, SIGTERM, SIGINT, SIGHUP),
       check_(io) {}
 
@@ -54,8 +57,7 @@ void Lifecycle::ask_devices() {
 
 void Lifecycle::on_devices(const EngineAnswer& answer) {
   if (answer.error) {
-    log_.error("the devices cannot be told: no model can be served until the probe answers",
-               {{"REASON", answer.error->message}});
+    log_.error(messages::kDevicesUnknown, {{"REASON", answer.error->message}});
   } else {
     add_devices(wire::decode<wire::DevicesResult>(*answer.result));
   }
@@ -75,9 +77,9 @@ void Lifecycle::add_devices(const wire::DevicesResult& found) {
         std::any_of(found.devices.begin(), found.devices.end(),
                     [&](const wire::ProbedDevice& probed) { return probed.kind == device.kind; });
     if (is_there) {
-      conductor_.add_device(device, threads);
+      conductor_.add_device(device, threads, config_.daemon.hang_timeout);
     } else {
-      log_.error("a configured device is not on this machine", {{"DEVICE", device.name}});
+      log_.error(messages::kDeviceMissing, {{"DEVICE", device.name}});
     }
   }
 }
@@ -85,10 +87,10 @@ void Lifecycle::add_devices(const wire::DevicesResult& found) {
 void Lifecycle::serve() {
   stage_ = Stage::serving;
   listener_.start();
-  const std::string status =
-      fmt::format("serving {} models on {} devices", config_.models.size(), config_.devices.size());
-  log_.info(status);
-  notify::ready(status);
+  log_.info(messages::kServing, {{"MODELS", std::to_string(config_.models.size())},
+                                 {"DEVICES", std::to_string(config_.devices.size())}});
+  notify::ready("serving");
+  supervision_.start();
 }
 
 void Lifecycle::wait_for_signal() {
@@ -105,7 +107,7 @@ void Lifecycle::on_signal(int signal) {
     return;
   }
   if (stage_ >= Stage::draining) {
-    log_.warning("second signal: exiting at once");
+    log_.warning(messages::kSecondSignal);
     io_.stop();
     return;
   }
@@ -113,8 +115,8 @@ void Lifecycle::on_signal(int signal) {
 }
 
 void Lifecycle::drain() {
-  log_.info("stopping: no new work is taken, what runs may end",
-            {{"GENERATIONS", std::to_string(generations_.count())}});
+  log_.info(messages::kStopping, {{"GENERATIONS", std::to_string(generations_.count())}});
+  supervision_.stop();
   notify::stopping("draining");
   service_.drain_for_good();
   enter(Stage::draining, config_.daemon.drain_timeout);
@@ -161,7 +163,7 @@ void Lifecycle::check_drained() {
       conductor_.stop_engines();
       return enter(Stage::stopping_engines, kEngineLimit);
     case Stage::stopping_engines:
-      log_.info("stopped");
+      log_.info(messages::kStopped);
       return io_.stop();
     case Stage::starting:
     case Stage::serving:

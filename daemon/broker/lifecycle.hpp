@@ -7,6 +7,7 @@
 #include "broker/listener.hpp"
 #include "broker/reload.hpp"
 #include "broker/service.hpp"
+#include "broker/supervision.hpp"
 
 namespace gpumodel::broker {
 
@@ -14,7 +15,7 @@ class Lifecycle {
  public:
   Lifecycle(asio::io_context& io, const Log& log, const Config& config, Conductor& conductor,
             Probe& probe, Inspector& inspector, Sessions& sessions, Service& service,
-            Generations& generations, Listener& listener, Reload& reload);
+            Generations& generations, Listener& listener, Reload& reload, Supervision& supervision);
 
   // Asks which devices there are; then clients are served and models inspected. Without a probe
   // clients are served too, degraded, and the devices come when it does.
@@ -47,6 +48,7 @@ class Lifecycle {
   Generations& generations_;
   Listener& listener_;
   Reload& reload_;
+  Supervision& supervision_;
   boost::asio::signal_set signals_;
   asio::steady_timer check_;
   SteadyTime stage_ends_{};

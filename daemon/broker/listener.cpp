@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "broker/log_messages.hpp"
 #include "wire/codec.hpp"
 
 namespace gpumodel::broker {
@@ -132,9 +133,7 @@ void Listener::accept_some() {
     if (errno == EINTR || errno == ECONNABORTED) continue;
     if (errno == EAGAIN) return wait();
     if (errno == EMFILE || errno == ENFILE) {
-      if (!std::exchange(told_exhaustion_, true))
-        log_.warning(
-            "no file descriptors are left for connections: refusing them; raise LimitNOFILE");
+      if (!std::exchange(told_exhaustion_, true)) log_.warning(messages::kNoDescriptors);
       if (refuse_one()) continue;
     }
     // Not even that, or an error that may pass (ENOMEM): not in a circle at full speed.

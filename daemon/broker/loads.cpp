@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "broker/log_messages.hpp"
+
 namespace gpumodel::broker {
 namespace {
 
@@ -43,7 +45,7 @@ std::uint64_t Loads::unmapped_image_bytes() const {
 }
 
 void Loads::load(const core::Load& load) {
-  log_.info(load.is_adapter ? "loading an adapter" : "loading",
+  log_.info(load.is_adapter ? messages::kLoadingAdapter : messages::kLoading,
             {{"MODEL", catalog_.at(load.model).config.name},
              {"DEVICE", outcomes_.engine(load.device).device().name},
              {"BYTES", number(load.need.total())},
@@ -82,8 +84,7 @@ void Loads::send(const core::Load& wanted) {
     image = images_.hand_out(load.weights);
   }
   if (load.image != HostImage::none && !image) {
-    log_.warning("the host cache cannot serve an image; loading from disk",
-                 {{"MODEL", catalog_.at(load.model).config.name}});
+    log_.warning(messages::kImageUnusable, {{"MODEL", catalog_.at(load.model).config.name}});
     if (load.image == HostImage::use) outcomes_.image_lost(load.weights);
     load.image = HostImage::none;
   }
@@ -136,7 +137,7 @@ void Loads::on_loaded(core::ResidentId id, const wire::LoadResult& result) {
   const auto found = residents_.find(id);
   if (found == residents_.end()) return;
   const core::Load& load = found->second.load;
-  log_.info(load.is_adapter ? "loaded an adapter" : "loaded",
+  log_.info(load.is_adapter ? messages::kLoadedAdapter : messages::kLoaded,
             {{"MODEL", catalog_.at(load.model).config.name}, {"MS", number(result.ms)}});
   if (found->second.verifies) images_.verified(load.weights);
   if (!known_answers_.must_check(load.device, load.weights)) return believe(id, result);
@@ -165,7 +166,7 @@ void Loads::on_load_failed(core::ResidentId id, const wire::Error& error) {
   const std::string name = catalog_.at(load.model).config.name;
   residents_.erase(found);
   if (load.image == HostImage::use && blames_image(error)) {
-    log_.error("an image of the host cache is damaged; loading from disk", {{"MODEL", name}});
+    log_.error(messages::kImageDamaged, {{"MODEL", name}});
     images_.drop(load.weights);
     outcomes_.image_lost(load.weights);
     load.image = HostImage::none;
@@ -173,7 +174,7 @@ void Loads::on_load_failed(core::ResidentId id, const wire::Error& error) {
   }
   if (load.image == HostImage::fill) images_.drop(load.weights);
   if (error.code != wire::Code::interrupted)
-    log_.error("load failed", {{"MODEL", name}, {"REASON", error.message}});
+    log_.error(messages::kLoadFailed, {{"MODEL", name}, {"REASON", error.message}});
   outcomes_.not_loaded(id, error);
 }
 

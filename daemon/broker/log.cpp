@@ -42,19 +42,20 @@ std::string lower(std::string_view text) {
 
 Log::Log(LogLevel level) : level_(level), to_journal_(stderr_is_journal()) {}
 
-void Log::write(LogLevel level, std::string_view message, Fields fields) const {
+void Log::write(LogLevel level, const LogMessage& message, Fields fields) const {
   if (level > level_) return;
   const LevelInfo& info = kLevels[static_cast<std::size_t>(level)];
   if (to_journal_) {
-    std::vector<std::string> entries{fmt::format("MESSAGE={}", message),
+    std::vector<std::string> entries{fmt::format("MESSAGE={}", message.text),
+                                     fmt::format("MESSAGE_ID={}", message.id),
                                      fmt::format("PRIORITY={}", info.priority)};
     for (const LogField& field : fields)
-      entries.push_back(fmt::format("GPUMODEL_{}={}", field.name, field.value));
+      entries.push_back(fmt::format("GPUMODELD_{}={}", field.name, field.value));
     std::vector<iovec> parts;
     for (std::string& entry : entries) parts.push_back({entry.data(), entry.size()});
     if (sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) == 0) return;
   }
-  std::string line = fmt::format("gpumodeld: {}: {}", info.word, message);
+  std::string line = fmt::format("gpumodeld: {}: {}", info.word, message.text);
   for (const LogField& field : fields)
     line += fmt::format(" {}={}", lower(field.name), field.value);
   line += '\n';

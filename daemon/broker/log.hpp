@@ -16,26 +16,32 @@ struct LogField {
   std::string value;
 };
 
+// What happened, in words, and for the journal a 128-bit id in hexadecimal (log_messages.hpp).
+struct LogMessage {
+  std::string_view id;
+  std::string_view text;
+};
+
 class Log {
  public:
   explicit Log(LogLevel level);
 
   using Fields = std::initializer_list<LogField>;
-  void error(std::string_view message, Fields fields = {}) const {
+  void error(const LogMessage& message, Fields fields = {}) const {
     write(LogLevel::error, message, fields);
   }
-  void warning(std::string_view message, Fields fields = {}) const {
+  void warning(const LogMessage& message, Fields fields = {}) const {
     write(LogLevel::warning, message, fields);
   }
-  void info(std::string_view message, Fields fields = {}) const {
+  void info(const LogMessage& message, Fields fields = {}) const {
     write(LogLevel::info, message, fields);
   }
-  void debug(std::string_view message, Fields fields = {}) const {
+  void debug(const LogMessage& message, Fields fields = {}) const {
     write(LogLevel::debug, message, fields);
   }
 
  private:
-  void write(LogLevel level, std::string_view message, Fields fields) const;
+  void write(LogLevel level, const LogMessage& message, Fields fields) const;
 
   LogLevel level_;
   bool to_journal_;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "broker/lifecycle.hpp"
+#include "broker/log_messages.hpp"
 #include "broker/options.hpp"
 #include "os/engine_program.hpp"
 
@@ -29,7 +30,7 @@ std::unique_ptr<PressureWatch> watch_pressure(asio::io_context& io, const Log& l
   std::string why;
   os::Fd trigger = open_memory_pressure(why);
   if (!trigger) {
-    log.warning("memory pressure is not watched: the host cache keeps its size", {{"REASON", why}});
+    log.warning(messages::kPressureUnwatched, {{"REASON", why}});
     return nullptr;
   }
   const std::uint64_t part = config.host_cache_bytes / kParts + 1;
@@ -72,8 +73,9 @@ void run(const Options& options, Config& config, const Log& log) {
                     [&](os::Fd socket) { sessions.admit(std::move(socket)); });
   Reload reload(log, options.config_path, options.socket.has_value(), config, aside, catalog,
                 conductor, inspector, events);
+  Supervision supervision(io, log, config, conductor);
   Lifecycle lifecycle(io, log, config, conductor, probe, inspector, sessions, service, generations,
-                      listener, reload);
+                      listener, reload, supervision);
 
   lifecycle.start();
   io.run();
@@ -106,7 +108,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}\n", error.what());
     return kExitBadConfiguration;
   } catch (const std::exception& error) {
-    log.error("gpumodeld cannot go on", {{"REASON", error.what()}});
+    log.error(messages::kCannotGoOn, {{"REASON", error.what()}});
     return 1;
   }
 }

@@ -13,5 +13,14 @@ void reloading(const std::string& status) {
   sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=%s", us, status.c_str());
 }
 void stopping(const std::string& status) { sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status.c_str()); }
+void status(const std::string& status) { sd_notifyf(0, "STATUS=%s", status.c_str()); }
+
+std::optional<std::chrono::microseconds> watchdog_interval() {
+  std::uint64_t us = 0;
+  if (sd_watchdog_enabled(0, &us) <= 0) return std::nullopt;
+  return std::chrono::microseconds(us);
+}
+
+void works() { sd_notify(0, "WATCHDOG=1"); }
 
 }  // namespace gpumodel::broker::notify

@@ -4,6 +4,8 @@
 
 #include <system_error>
 
+#include "broker/log_messages.hpp"
+
 namespace gpumodel::broker {
 
 Probe::Probe(asio::io_context& io, const DaemonClock& clock, const Log& log, std::string program,
@@ -58,7 +60,8 @@ void Probe::on_engine_end(const std::string& how) {
 
 void Probe::lost(const std::string& reason) {
   const auto wait = backoff_.lost(clock_.now()).value_or(Backoff::kLongest);
-  log_.error("probe lost", {{"REASON", reason}, {"RETRY_MS", std::to_string(wait.count())}});
+  log_.error(messages::kProbeLost,
+             {{"REASON", reason}, {"RETRY_MS", std::to_string(wait.count())}});
   waiting_ = true;
   restart_timer_.expires_after(wait);
   restart_timer_.async_wait(alive_.guard([this](const boost::system::error_code& error) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/log_messages.hpp"
 #include "broker/notify.hpp"
 
 namespace gpumodel::broker {
@@ -87,6 +88,7 @@ std::vector<std::string> unchangeable_keys(const Config& now, const Config& next
   compare("daemon.socket", now.daemon.socket == next.daemon.socket);
   compare("daemon.socket_mode", now.daemon.socket_mode == next.daemon.socket_mode);
   compare("daemon.socket_group", now.daemon.socket_group == next.daemon.socket_group);
+  compare("daemon.hang_timeout", now.daemon.hang_timeout == next.daemon.hang_timeout);
   compare("devices", now.devices == next.devices);
   compare("host_cache.memory", now.host_cache_bytes == next.host_cache_bytes);
   return keys;
@@ -123,7 +125,7 @@ void Reload::on_read(const std::optional<std::string>& bytes) {
     notify::ready(fmt::format("serving {} models on {} devices", config_.models.size(),
                               config_.devices.size()));
   } catch (const ConfigError& error) {
-    log_.error("the configuration was not reloaded, the old one stays", {{"REASON", error.what()}});
+    log_.error(messages::kReloadFailed, {{"REASON", error.what()}});
     events_.add("reload_failed", error.what());
     notify::ready("the configuration was not reloaded, the old one stays");
   }
@@ -144,7 +146,7 @@ void Reload::replace_by(Config next) {
         [&](core::Core& core, core::Time now) { return core.remove_model(now, model); });
   inspector_.tell_known();
   inspector_.inspect_all();
-  log_.info("the configuration was reloaded", {{"MODELS", std::to_string(config_.models.size())}});
+  log_.info(messages::kReloaded, {{"MODELS", std::to_string(config_.models.size())}});
   events_.add("reloaded", fmt::format("{} models", config_.models.size()));
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "broker/log_messages.hpp"
 #include "broker/refusals.hpp"
 
 namespace gpumodel::broker {
@@ -65,7 +66,7 @@ void Service::serve(const Method& method, const Call& call) {
   } catch (const Error& error) {
     call.reply.fail(error);
   } catch (const std::exception& error) {
-    log_.error("a request failed by a defect",
+    log_.error(messages::kRequestDefect,
                {{"METHOD", std::string(method.name)}, {"REASON", error.what()}});
     call.reply.fail(
         Error(Code::internal, "a defect in the daemon; please report it with the daemon's log"));

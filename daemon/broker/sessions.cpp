@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "broker/listener.hpp"
+#include "broker/log_messages.hpp"
 
 namespace gpumodel::broker {
 namespace {
@@ -29,7 +30,7 @@ void Sessions::admit(os::Fd socket) {
   try {
     peer = read_peer(socket.get());
   } catch (const std::system_error& error) {
-    log_.warning("connection refused: its peer cannot be told", {{"REASON", error.what()}});
+    log_.warning(messages::kConnectionRefused, {{"REASON", error.what()}});
     return refuse_connection(socket.get(), refusal_of(error));
   }
   const auto count = connections_.find(peer.uid);
@@ -77,7 +78,7 @@ void Sessions::on_notification(Session& session, const wire::Frame& frame) {
 }
 
 void Sessions::on_session_end(Session& session, const std::string& reason) {
-  log_.debug("connection ended",
+  log_.debug(messages::kConnectionEnded,
              {{"SESSION", std::to_string(session.id().value)}, {"REASON", reason}});
   handler_->on_session_close(session);
   const auto count = connections_.find(session.peer().uid);

@@ -246,6 +246,17 @@ struct MeasureResult {
   }
 };
 
+struct PulseResult {
+  std::uint64_t steps = 0;
+  bool stepping = false;
+
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("steps", self.steps);
+    visit("stepping", self.stepping);
+  }
+};
+
 // ---- probe
 
 struct ProbedDevice {

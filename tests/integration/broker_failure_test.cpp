@@ -270,4 +270,21 @@ BOOST_AUTO_TEST_CASE(engines_die_with_a_killed_broker) {
   BOOST_TEST(client().hello().protocol == 1);
 }
 
+BOOST_AUTO_TEST_CASE(an_engine_that_hangs_is_killed_and_the_lease_goes_on) {
+  model("m", kQuickForty);
+  start(kDevice, "hang_timeout = \"400ms\"");
+  auto peer = client();
+  const auto lease = peer.acquire("m");
+  const std::map<std::string, std::string> reasons{{"freeze", "it has not answered for"},
+                                                   {"stall", "one step has taken"}};
+  for (const auto& [prompt, reason] : reasons) {
+    const pid_t before = engine_pid();
+    const Answer answer = peer.wait(peer.generate(lease, prompt, 5));
+    BOOST_TEST((answer.error().code == Code::engine_lost), prompt);
+    BOOST_TEST(log().find(reason) != std::string::npos, prompt);
+    BOOST_TEST(!peer.wait(peer.generate(lease, "hello", 1)).failed(), prompt);
+    BOOST_TEST(engine_pid() != before);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -192,4 +192,22 @@ BOOST_AUTO_TEST_CASE(an_idle_broker_stays_small,
   BOOST_TEST(resident_bytes(pid()) < 16u << 20);
 }
 
+BOOST_AUTO_TEST_CASE(the_service_manager_hears_what_there_is_and_that_the_daemon_works) {
+  ::setenv("WATCHDOG_USEC", "100000", 1);
+  model("m", R"({"load_ms": 0})");
+  start();
+  ::unsetenv("WATCHDOG_USEC");
+  auto peer = client();
+  peer.acquire("m");
+  int fed = 0;
+  std::string status;
+  // Fed again and again, not once.
+  while (fed < 5 || status.find("1 model ready") == std::string::npos) {
+    const std::string word = next_word();
+    if (word == "WATCHDOG=1") ++fed;
+    if (word.starts_with("STATUS=")) status = word;
+  }
+  BOOST_TEST(status.find(" of 64 MiB, 1 lease") != std::string::npos, status);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -129,6 +129,13 @@ void DaemonFixture::spawn(const std::vector<std::string>& arguments, int listeni
 }
 
 std::string DaemonFixture::next_notification() {
+  for (;;) {
+    const std::string word = next_word();
+    if (!word.starts_with("STATUS=") && word != "WATCHDOG=1") return word;
+  }
+}
+
+std::string DaemonFixture::next_word() {
   pollfd poll{notify_, POLLIN, 0};
   if (::poll(&poll, 1, static_cast<int>(kPatience.count())) <= 0)
     throw std::runtime_error("gpumodeld notified nothing; its log: " + log());

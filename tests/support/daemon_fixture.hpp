@@ -42,8 +42,11 @@ class DaemonFixture {
 
   // Runs gpumodeld with these arguments; `listening` becomes descriptor 3 with $LISTEN_FDS.
   void spawn(const std::vector<std::string>& arguments, int listening = -1);
-  // The next message on the notify socket.
+  // The next message on the notify socket that says of a change: not what tells of the state in
+  // words alone, or feeds the watchdog.
   std::string next_notification();
+  // The next message of any kind.
+  std::string next_word();
   void wait_ready();
   // The exit status; 128 + N after signal N.
   int wait_exit();

@@ -121,6 +121,8 @@ void EngineServer::on_request(const wire::Frame& frame, os::Fd fd, const ReplyPt
   if (frame.method == "generate")
     return generate(wire::decode<wire::EngineGenerateParams>(frame.params), reply);
   if (frame.method == "measure") return measure(reply);
+  if (frame.method == "pulse")
+    return reply->succeed(wire::PulseResult{steps_->steps(), steps_->is_stepping()});
   throw Error(Code::unsupported, "the engine has no method " + frame.method);
 }
 

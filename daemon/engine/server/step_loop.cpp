@@ -200,6 +200,7 @@ Lane* StepLoop::next_lane() {
 void StepLoop::run() {
   std::string messages;
   while (take_jobs()) {
+    ++steps_;
     const auto now = Clock::now();
     end_pending(now);
     for (const auto& [id, entry] : lanes_) entry.lane->end_stopped(now);

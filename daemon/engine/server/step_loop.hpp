@@ -53,6 +53,8 @@ class StepLoop {
   void notify();
   // Whether a generation runs now.
   bool is_stepping() const { return is_stepping_; }
+  // How often the step thread has looked for work.
+  std::uint64_t steps() const { return steps_; }
 
  private:
   using Job = std::function<void()>;
@@ -87,6 +89,7 @@ class StepLoop {
   bool is_notified_ = false;
   bool stopping_ = false;
   std::atomic<bool> is_stepping_{false};
+  std::atomic<std::uint64_t> steps_{0};
 
   // Of the step thread.
   std::map<std::uint64_t, Entry> lanes_;

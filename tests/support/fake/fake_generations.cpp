@@ -1,5 +1,7 @@
 #include "support/fake/fake_generations.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "support/fake/fake_text.hpp"
@@ -13,6 +15,8 @@ using wire::Error;
 
 // Of the token that was chosen; each further one of `top` is one less likely than the one before.
 constexpr float kLogprob = -0.5f;
+
+bool never_ends(const std::string& prompt) { return prompt == "hang" || prompt == "stall"; }
 
 // A model that has gone wrong says another word first.
 std::uint32_t word_number(const FakeModel& model, std::uint32_t count) {
@@ -41,6 +45,7 @@ void FakeGenerations::begin(std::uint32_t id, const FakeModel& model, const std:
   generation.voice = voice;
   generation.prompt = fake_prompt_text(params.generation, model.vocab_size);
   if (generation.prompt == "crash") crash();
+  while (generation.prompt == "freeze") ::pause();
   generation.prompt_tokens = params.generation.tokens ? params.generation.tokens->size()
                                                       : fake_tokenize(generation.prompt).size();
   generation.context_tokens = model.context_tokens;
@@ -54,8 +59,8 @@ void FakeGenerations::begin(std::uint32_t id, const FakeModel& model, const std:
     throw error;
   }
   generation.arrived = Clock::now();
-  generation.next =
-      generation.prompt == "hang" ? Clock::time_point::max() : generation.arrived + model.token_ms;
+  generation.next = never_ends(generation.prompt) ? Clock::time_point::max()
+                                                  : generation.arrived + model.token_ms;
   generation.params = std::move(params);
   generations_.emplace(id, std::move(generation));
 }
@@ -63,7 +68,7 @@ void FakeGenerations::begin(std::uint32_t id, const FakeModel& model, const std:
 bool FakeGenerations::cancel(std::uint32_t id) {
   const auto found = generations_.find(id);
   if (found == generations_.end()) return false;
-  if (found->second.prompt == "hang") return true;
+  if (never_ends(found->second.prompt)) return true;
   finish(id, found->second, "cancelled");
   generations_.erase(found);
   return true;
@@ -157,6 +162,13 @@ void FakeGenerations::finish(std::uint32_t id, const Generation& generation,
     }
   }
   outlet_.answer(id, result);
+}
+
+wire::PulseResult FakeGenerations::pulse() {
+  const bool stalls = std::any_of(generations_.begin(), generations_.end(),
+                                  [](const auto& open) { return open.second.prompt == "stall"; });
+  if (!stalls) ++steps_;
+  return {steps_, !generations_.empty()};
 }
 
 }  // namespace gpumodel::test

@@ -16,16 +16,19 @@ class FakeGenerations {
  public:
   explicit FakeGenerations(Outlet& outlet) : outlet_(outlet) {}
 
-  // Throws wire::Error where it cannot be served. The prompt "crash" ends the process.
+  // Throws wire::Error where it cannot be served. The prompt "crash" ends the process, "freeze"
+  // makes it stand still.
   // `voice` comes before each word.
   void begin(std::uint32_t id, const FakeModel& model, const std::string& voice,
              wire::EngineGenerateParams params);
-  // Whether there is such a generation; "hang" stays open.
+  // Whether there is such a generation; "hang" and "stall" stay open.
   bool cancel(std::uint32_t id);
   // Those that use these weights, or this adapter.
   void cancel_all(std::uint64_t weights);
   void advance(Clock::time_point now);
   bool empty() const { return generations_.empty(); }
+  // As of an engine whose steps go on, unless the prompt of one is "stall".
+  wire::PulseResult pulse();
 
  private:
   struct Generation {
@@ -50,6 +53,7 @@ class FakeGenerations {
 
   Outlet& outlet_;
   std::map<std::uint32_t, Generation> generations_;
+  std::uint64_t steps_ = 0;
 };
 
 }  // namespace gpumodel::test

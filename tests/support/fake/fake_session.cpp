@@ -70,6 +70,7 @@ void FakeSession::on_request(const wire::Frame& frame, os::Fd fd) {
   if (frame.method == "generate")
     return generate(id, wire::decode<wire::EngineGenerateParams>(frame.params));
   if (frame.method == "measure") return measure(id);
+  if (frame.method == "pulse") return outlet_.answer(id, generations_.pulse());
   throw Error(Code::unsupported, "no method " + frame.method);
 }
 
