@@ -1,5 +1,7 @@
 # Compiler settings that hold for every target, and the helpers that declare libraries and tests.
 include(GNUInstallDirs)
+# Where gpumodeld looks for its engine (daemon/os/engine_program.hpp).
+set(GPUMODEL_ENGINE_DIR "lib/gpumodeld")
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
