@@ -31,11 +31,18 @@ step() {
     shift
   done
   shift
-  local log start=$SECONDS status=0
+  local log start=$SECONDS status
   mkdir -p "$cache/log"
   log=$(mktemp "$cache/log/XXXXXX")
   printf '%s: %s ... ' "${0##*/}" "${words[*]}" >&2
-  "$@" >"$log" 2>&1 </dev/null || status=$?
+  # A function's own errors end it only outside of a condition.
+  set +e
+  (
+    set -e
+    "$@"
+  ) >"$log" 2>&1 </dev/null
+  status=$?
+  set -e
   if ((status != 0)); then
     printf 'failed after %d s\n' $((SECONDS - start)) >&2
     tail -n 40 "$log" >&2

@@ -1,0 +1,21 @@
+source /mnt/inside/common.sh
+set_up
+systemctl is-active gpumodeld.socket || fail "the socket does not listen after the installation"
+[[ $(systemctl show -P ActiveState gpumodeld.service) == inactive ]] || fail "the service runs before anybody wants it"
+[[ $(stat -c '%U %G %a' /run/gpumodeld/api.sock) == 'root gpumodel 660' ]] || fail "the socket is $(stat -c '%U %G %a' /run/gpumodeld/api.sock)"
+
+# The first connection starts it; a member of the group generates.
+as alice gpumodelctl models | grep -q concept || fail "no models are listed"
+systemctl is-active gpumodeld.service || fail "the first connection did not start the service"
+[[ -n $(generate) ]] || fail "a member of the group generates nothing"
+status=0
+as bob gpumodelctl models 2>/tmp/denied || status=$?
+[[ $status == 4 ]] || fail "one who is not of the group gets exit status $status: $(cat /tmp/denied)"
+
+# What people see of it.
+until_true 5 grep -qE '[0-9]+ models? ready, .* of 600 MiB, 0 leases' <(systemctl show -P StatusText gpumodeld.service) ||
+  fail "its status is: $(systemctl show -P StatusText gpumodeld.service)"
+journalctl -u gpumodeld -o json --no-pager >/tmp/journal
+grep -q '"GPUMODELD_MODEL":"concept"' /tmp/journal || fail "the journal has no field GPUMODELD_MODEL"
+grep -qE '"MESSAGE_ID":"[0-9a-f]{32}"' /tmp/journal || fail "the journal's messages have no ids"
+! grep -q 'capital of France' /tmp/journal || fail "a prompt is in the journal"
