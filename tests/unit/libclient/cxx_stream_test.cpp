@@ -151,7 +151,8 @@ BOOST_AUTO_TEST_CASE(a_limit_that_passes_is_not_the_end) {
     c.closes();
   });
   gpumodel::Client client = open_cxx(daemon);
-  gpumodel::Stream stream = client.acquire("concept").stream("x");
+  gpumodel::Lease lease = client.acquire("concept");
+  gpumodel::Stream stream = lease.stream("x");
   gpumodel::Chunk chunk;
   BOOST_TEST((stream.next(chunk, 0ms) == gpumodel::Next::again));
   BOOST_TEST(

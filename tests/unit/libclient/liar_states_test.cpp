@@ -1,5 +1,7 @@
 // The same lies where more than one thing is under way: nothing asked, a pending acquire, a stream
 // half read, cancelled or waiting for its suspended model, a release that was not waited for.
+#include <atomic>
+#include <thread>
 #include <vector>
 
 #include "handles.hpp"
@@ -104,8 +106,10 @@ BOOST_AUTO_TEST_SUITE(liar_states)
 BOOST_AUTO_TEST_CASE(every_lie_ends_the_connection) {
   for (const State& state : kStates) {
     for (std::size_t i = 0; i < lies(0).size(); ++i) {
+      std::atomic<bool> granted{false};  // and read, so that the lie does not come with it
       FakeDaemon daemon([&](Connection& c) {
         c.greet_and_grant({"events"});
+        while (!granted) std::this_thread::yield();
         c.send(lies(state.serve(c))[i].bytes);
         c.hang_up();
       });
@@ -114,6 +118,7 @@ BOOST_AUTO_TEST_CASE(every_lie_ends_the_connection) {
       options.on_event = [](gm_client*, const gm_event*, void*) {};
       auto client = open_client(options);
       auto lease = acquire(client);
+      granted = true;
       BOOST_TEST_CONTEXT(state.name << ", " << lie.name) {
         BOOST_TEST(state.use(client.get(), lease.get()) == lie.expected);
         gm_models* models = nullptr;
