@@ -58,6 +58,7 @@ key() { cat "$@" | sha256sum | cut -c1-12; }
 python_env=$cache/python-$(key "$root/tools/requirements.txt")
 python=$python_env/bin/python
 xgrammar=$cache/xgrammar-0.2.8
+promtool=$cache/prometheus/promtool
 llama=$cache/llama-cpp-python-0.3.36
 demo_adapters=$cache/adapters-$(key "$root/tools/requirements.txt" "$root/tools/pipeline/train_adapters.py" 2>/dev/null || echo none)
 demo_model=$cache/models/$(key "$root/tools/requirements.txt" "$root/tools/pipeline/prepare_model.py" 2>/dev/null || echo none)/SmolLM2-135M-Instruct

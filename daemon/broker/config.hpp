@@ -31,6 +31,7 @@ struct DaemonConfig {
   std::chrono::milliseconds min_residency{15'000};
   std::optional<std::chrono::milliseconds> idle_grace{30'000};  // nothing: "never"
   std::uint64_t residual_threshold_bytes = 64u << 20;
+  std::string metrics_textfile;  // absolute, ends in ".prom"; empty: none
 };
 
 struct DeviceConfig {

@@ -67,7 +67,13 @@ DaemonConfig read_daemon_section(ConfigTable table, const Directory& directory) 
       table.size("residual_threshold").value_or(daemon.residual_threshold_bytes);
   daemon.idle_grace = table.duration_or_never("idle_grace").value_or(daemon.idle_grace);
   daemon.min_residency = table.duration("min_residency").value_or(daemon.min_residency);
-  table.unserved("metrics_textfile", false);
+  if (auto path = table.text("metrics_textfile")) {
+    if (path->front() != '/' || !path->ends_with(".prom") || path->ends_with("/.prom"))
+      table.wrong(
+          "metrics_textfile",
+          "expected an absolute path that ends in \".prom\": node_exporter reads no others");
+    daemon.metrics_textfile = *std::move(path);
+  }
   table.finish();
   return daemon;
 }

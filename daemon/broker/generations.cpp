@@ -49,6 +49,26 @@ std::size_t fingerprint_of(core::ModelId model, const wire::EngineGenerateParams
   return std::hash<std::string>{}(text);
 }
 
+// What a result says of how it ended; nothing, and `other`, where an engine makes no sense. Its
+// texts and tokens are not looked at.
+std::optional<wire::Usage> usage_of(const msgpack::object& result) {
+  const bool is_map = result.type == msgpack::type::MAP;
+  const msgpack::object* usage = is_map ? wire::find(result, "usage") : nullptr;
+  if (usage == nullptr || usage->type != msgpack::type::MAP) return std::nullopt;
+  try {
+    return wire::decode<wire::Usage>(*usage);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+Finish finish_in(const msgpack::object& result) {
+  const bool is_map = result.type == msgpack::type::MAP;
+  const msgpack::object* finish = is_map ? wire::find(result, "finish") : nullptr;
+  if (finish == nullptr || finish->type != msgpack::type::STR) return Finish::other;
+  return finish_of({finish->via.str.ptr, finish->via.str.size});
+}
+
 // An engine's result goes out as it came.
 wire::Raw raw(const msgpack::object& object) {
   wire::Raw bytes;
@@ -58,18 +78,39 @@ wire::Raw raw(const msgpack::object& object) {
 
 }  // namespace
 
-Generations::Generations(asio::io_context& io, Conductor& conductor)
-    : io_(io), conductor_(conductor) {}
+Generations::Generations(asio::io_context& io, Conductor& conductor, Metrics& metrics)
+    : io_(io), conductor_(conductor), metrics_(metrics) {}
+
+std::unordered_map<core::ModelId, Generations::Standing> Generations::standing() const {
+  std::unordered_map<core::ModelId, Standing> all;
+  for (const auto& [request, generation] : generations_) {
+    if (!generation.model) continue;
+    Standing& model = all[generation.model];
+    ++(generation.engine_request ? model.running : model.waiting);
+  }
+  return all;
+}
+
+void Generations::count_finish(const Generation& generation, Finish finish) {
+  if (generation.model) metrics_.generation_finished(generation.model, finish);
+}
+
+void Generations::count_failure(const Generation& generation, Code code) {
+  if (generation.model) metrics_.generation_failed(generation.model, code);
+}
 
 void Generations::generate(core::RequestId request, std::uint32_t uid, wire::GenerateParams params,
                            Reply reply) {
   wire::check(params.generation);
+  const auto model = conductor_.core().leased_model(reply.session(), {params.lease}, params.epoch);
   Generation& generation = generations_
                                .emplace(request, Generation{reply,
                                                             uid,
                                                             {params.lease},
+                                                            model.value_or(core::ModelId{}),
                                                             std::move(params.generation),
                                                             conductor_.now(),
+                                                            core::Time{0},
                                                             false,
                                                             {},
                                                             0,
@@ -104,8 +145,9 @@ void Generations::usable(const core::Usable& usable) {
   params.uid = generation.uid;
   params.context_tokens = usable.lease.context_tokens;
   params.generation = std::move(generation.params);
+  generation.waited = conductor_.now() - generation.arrived;
   if (params.generation.deadline_ms != 0) {
-    const auto waited = static_cast<std::uint64_t>((conductor_.now() - generation.arrived).count());
+    const auto waited = static_cast<std::uint64_t>(generation.waited.count());
     if (waited >= params.generation.deadline_ms)
       return finish_unstarted(usable.request, "deadline");
     params.generation.deadline_ms -= waited;
@@ -120,6 +162,7 @@ void Generations::usable(const core::Usable& usable) {
               [this, request](const msgpack::object& chunk) { on_chunk(request, chunk); });
   if (generation.engine_request) return;
   const Reply reply = generation.reply;
+  count_failure(generation, Code::engine_lost);
   end(request);
   reply.fail(Error(Code::engine_lost, "the engine has just ended; send the request again"));
 }
@@ -129,6 +172,7 @@ bool Generations::refused(const core::Refused& refused, const Error& error) {
   if (found == generations_.end()) return false;
   const Reply reply = found->second.reply;
   const bool answered = found->second.answered;
+  if (!answered) count_failure(found->second, error.code);
   generations_.erase(found);
   if (!answered) reply.fail(error);
   return true;
@@ -141,6 +185,7 @@ void Generations::on_chunk(core::RequestId request, const msgpack::object& param
   const std::uint32_t id = generation.reply.id();
   if (generation.reply.notify([&](std::string& out) { append_chunk(out, id, params); })) return;
   generation.answered = true;
+  count_failure(generation, Code::overrun);
   stop_engine(generation);
   generation.reply.fail(Error(Code::overrun,
                               "the stream was read too slowly and has ended; read faster, or ask "
@@ -154,12 +199,26 @@ void Generations::on_answer(core::RequestId request, const EngineAnswer& answer)
   const bool answered = found->second.answered;
   std::optional<Error> error = answer.error;
   if (error && error->code == Code::engine_lost) error = lost(found->second);
+  count(found->second, answer);
   end(request);
   if (answered) return;
   if (error) {
     reply.fail(*error);
   } else {
     reply.ok(raw(*answer.result));
+  }
+}
+
+void Generations::count(const Generation& generation, const EngineAnswer& answer) {
+  if (answer.result != nullptr) {
+    if (const auto usage = usage_of(*answer.result); usage && generation.model)
+      metrics_.generation_used(generation.model, *usage, generation.waited);
+  }
+  if (generation.answered) return;
+  if (answer.error) {
+    count_failure(generation, answer.error->code);
+  } else {
+    count_finish(generation, finish_in(*answer.result));
   }
 }
 
@@ -188,6 +247,7 @@ bool Generations::cancel(core::RequestId request) {
 void Generations::forget(core::RequestId request) {
   const auto found = generations_.find(request);
   if (found == generations_.end()) return;
+  if (!found->second.answered) count_finish(found->second, Finish::disconnected);
   if (!found->second.engine_request) return end(request);
   found->second.answered = true;
   stop_engine(found->second);
@@ -211,6 +271,7 @@ void Generations::finish_unstarted(core::RequestId request, const char* finish) 
   if (found == generations_.end()) return;
   const Reply reply = found->second.reply;
   const auto waited = conductor_.now() - found->second.arrived;
+  count_finish(found->second, finish_of(finish));
   wire::GenerateResult result;
   result.finish = finish;
   result.usage.queue_us = result.usage.total_us = static_cast<std::uint64_t>(waited.count()) * 1000;

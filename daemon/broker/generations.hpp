@@ -6,13 +6,14 @@
 #include <unordered_map>
 
 #include "broker/conductor.hpp"
+#include "broker/metrics.hpp"
 #include "broker/reply.hpp"
 
 namespace gpumodel::broker {
 
 class Generations {
  public:
-  Generations(asio::io_context& io, Conductor& conductor);
+  Generations(asio::io_context& io, Conductor& conductor, Metrics& metrics);
 
   // `params` are checked here. Throws wire::Error for what is refused at once.
   void generate(core::RequestId request, std::uint32_t uid, wire::GenerateParams params,
@@ -25,6 +26,12 @@ class Generations {
   void cancel_all_of(core::LeaseId lease);
   void cancel_all();
   std::size_t count() const { return generations_.size(); }
+  // Those of one model: on an engine, and still waiting for it.
+  struct Standing {
+    std::uint32_t running = 0;
+    std::uint32_t waiting = 0;
+  };
+  std::unordered_map<core::ModelId, Standing> standing() const;
 
   // ---- decisions; false where the request is not one of these
   void usable(const core::Usable& usable);
@@ -35,8 +42,10 @@ class Generations {
     Reply reply;
     std::uint32_t uid = 0;
     core::LeaseId lease;
+    core::ModelId model;            // none: the lease does not exist
     wire::GenerationParams params;  // until the engine has them
     core::Time arrived{0};
+    core::Time waited{0};   // until it was sent
     bool answered = false;  // the engine still has to end it
     core::DeviceId device;
     std::size_t fingerprint = 0;  // of what the engine was asked
@@ -50,6 +59,9 @@ class Generations {
   void on_chunk(core::RequestId request, const msgpack::object& params);
   void on_answer(core::RequestId request, const EngineAnswer& answer);
   void stop_engine(const Generation& generation);
+  void count(const Generation& generation, const EngineAnswer& answer);
+  void count_finish(const Generation& generation, Finish finish);
+  void count_failure(const Generation& generation, wire::Code code);
   // The answer to a generation that was running when its engine died: to be sent again, unless the
   // same one was there at another loss.
   wire::Error lost(const Generation& generation);
@@ -58,6 +70,7 @@ class Generations {
 
   asio::io_context& io_;
   Conductor& conductor_;
+  Metrics& metrics_;
   std::unordered_map<core::RequestId, Generation> generations_;
   std::deque<std::size_t> lost_;  // fingerprints of what ran at losses, oldest first
 };

@@ -134,7 +134,9 @@ bool Lifecycle::stage_is_done() const {
     case Stage::cancelling:
       return generations_.count() == 0;
     case Stage::closing:
-      return !sessions_.has_output();
+      // Clients whose generations have just ended release what they held, and hear of it.
+      return !sessions_.has_output() &&
+             conductor_.core().snapshot(conductor_.now()).leases.empty();
     case Stage::stopping_engines:
       return !conductor_.engines_run();
     case Stage::starting:

@@ -102,9 +102,10 @@ SocketFile::~SocketFile() {
     ::unlink(path_.c_str());
 }
 
-Listener::Listener(asio::io_context& io, const Log& log, os::Fd listening,
+Listener::Listener(asio::io_context& io, const Log& log, Metrics& metrics, os::Fd listening,
                    OnConnection on_connection)
     : log_(log),
+      metrics_(metrics),
       listening_(io, listening.release()),
       pause_(io),
       on_connection_(std::move(on_connection)),
@@ -153,6 +154,7 @@ bool Listener::refuse_one() {
     refuse_connection(socket.get(), wire::Error(wire::Code::quota,
                                                 "the daemon has no room for another "
                                                 "connection now; try again later"));
+  if (socket) metrics_.turned_away();
   const bool refused = static_cast<bool>(socket);
   socket.reset();
   spare_ = open_spare();

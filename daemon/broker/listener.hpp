@@ -7,6 +7,7 @@
 #include "broker/config.hpp"
 #include "broker/log.hpp"
 #include "broker/loop.hpp"
+#include "broker/metrics.hpp"
 #include "os/fd.hpp"
 #include "wire/error.hpp"
 
@@ -38,7 +39,8 @@ class Listener {
  public:
   using OnConnection = std::function<void(os::Fd)>;
 
-  Listener(asio::io_context& io, const Log& log, os::Fd listening, OnConnection on_connection);
+  Listener(asio::io_context& io, const Log& log, Metrics& metrics, os::Fd listening,
+           OnConnection on_connection);
   void start();
 
  private:
@@ -47,6 +49,7 @@ class Listener {
   bool refuse_one();
 
   const Log& log_;
+  Metrics& metrics_;
   asio::posix::stream_descriptor listening_;
   asio::steady_timer pause_;
   OnConnection on_connection_;

@@ -51,7 +51,8 @@ void run(const Options& options, Config& config, const Log& log) {
   asio::io_context io(1);
   Aside aside(io, kAsideWithin);
   UserNames names(aside);
-  Sessions sessions(io, log, config.limits, names);
+  Metrics metrics(Service::method_names());
+  Sessions sessions(io, log, config.limits, names, metrics);
   Catalog catalog(config.models);
   Conductor conductor(io, clock, log, core_config(config), catalog, engine_program);
   Probe probe(io, clock, log, engine_program, kProbeAnswersWithin);
@@ -59,20 +60,23 @@ void run(const Options& options, Config& config, const Log& log) {
   MemoryReadings readings(io, conductor, probe);
   LeaseDesk leases(catalog, conductor, inspector, sessions);
   Prefetches prefetches(catalog, conductor, inspector);
-  Generations generations(io, conductor);
+  Generations generations(io, conductor, metrics);
   TextCalls texts(catalog, conductor, probe);
   EventLog events(catalog, conductor, sessions);
   Administration administration(catalog, conductor, inspector, sessions, clock);
   Explanations explanations(catalog, conductor, events);
   StatusReport report(config.devices, catalog, conductor, readings, sessions, clock);
-  Service service(
-      config, log, sessions, catalog, conductor, readings,
-      {leases, prefetches, generations, texts, administration, explanations, events, report});
+  MetricsReport metrics_report(metrics, report, catalog, conductor, sessions, generations, clock);
+  Service service(config, log, sessions, catalog, conductor, readings, metrics,
+                  {leases, prefetches, generations, texts, administration, explanations, events,
+                   report, metrics_report});
+  MetricsTextfile textfile(io, log, [&] { return metrics_report.text(service.draining()); });
+  textfile.write_to(config.daemon.metrics_textfile);
   const auto pressure = watch_pressure(io, log, config, conductor, events);
-  Listener listener(io, log, std::move(listening),
+  Listener listener(io, log, metrics, std::move(listening),
                     [&](os::Fd socket) { sessions.admit(std::move(socket)); });
   Reload reload(log, options.config_path, options.socket.has_value(), config, aside, catalog,
-                conductor, inspector, events);
+                conductor, inspector, events, textfile);
   Supervision supervision(io, log, config, conductor);
   Lifecycle lifecycle(io, log, config, conductor, probe, inspector, sessions, service, generations,
                       listener, reload, supervision);

@@ -95,7 +95,8 @@ std::vector<std::string> unchangeable_keys(const Config& now, const Config& next
 }
 
 Reload::Reload(const Log& log, std::string path, bool socket_is_given, Config& config, Aside& aside,
-               Catalog& catalog, Conductor& conductor, Inspector& inspector, EventLog& events)
+               Catalog& catalog, Conductor& conductor, Inspector& inspector, EventLog& events,
+               MetricsTextfile& textfile)
     : log_(log),
       path_(std::move(path)),
       socket_is_given_(socket_is_given),
@@ -104,7 +105,8 @@ Reload::Reload(const Log& log, std::string path, bool socket_is_given, Config& c
       catalog_(catalog),
       conductor_(conductor),
       inspector_(inspector),
-      events_(events) {}
+      events_(events),
+      textfile_(textfile) {}
 
 void Reload::begin() {
   if (is_reading_) {
@@ -144,6 +146,7 @@ void Reload::replace_by(Config next) {
   for (const core::ModelId model : catalog_.replace(config_.models))
     conductor_.decide(
         [&](core::Core& core, core::Time now) { return core.remove_model(now, model); });
+  textfile_.write_to(config_.daemon.metrics_textfile);
   inspector_.tell_known();
   inspector_.inspect_all();
   log_.info(messages::kReloaded, {{"MODELS", std::to_string(config_.models.size())}});

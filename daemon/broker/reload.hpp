@@ -10,6 +10,7 @@
 #include "broker/conductor.hpp"
 #include "broker/event_log.hpp"
 #include "broker/inspector.hpp"
+#include "broker/metrics_textfile.hpp"
 
 namespace gpumodel::broker {
 
@@ -18,7 +19,8 @@ class Reload {
   // `config` is the one that everybody reads, and that is replaced. `socket_is_given`: on the
   // command line, and the file's does not matter.
   Reload(const Log& log, std::string path, bool socket_is_given, Config& config, Aside& aside,
-         Catalog& catalog, Conductor& conductor, Inspector& inspector, EventLog& events);
+         Catalog& catalog, Conductor& conductor, Inspector& inspector, EventLog& events,
+         MetricsTextfile& textfile);
 
   // The service manager is told when it begins and when it has ended, well or not.
   void begin();
@@ -37,6 +39,7 @@ class Reload {
   Conductor& conductor_;
   Inspector& inspector_;
   EventLog& events_;
+  MetricsTextfile& textfile_;
   bool is_reading_ = false;
   bool again_ = false;  // it was asked for while one was on its way
 };

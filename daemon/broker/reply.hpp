@@ -11,14 +11,16 @@ namespace gpumodel::broker {
 
 class Reply {
  public:
-  Reply(Sessions& sessions, core::SessionId session, std::uint32_t id)
-      : sessions_(&sessions), session_(session), id_(id) {}
+  // `method`: its row in Metrics::methods().
+  Reply(Sessions& sessions, core::SessionId session, std::uint32_t id, std::size_t method)
+      : sessions_(&sessions), session_(session), id_(id), method_(method) {}
 
   core::SessionId session() const { return session_; }
   std::uint32_t id() const { return id_; }
-  // The same request, whose result goes out as JSON text.
-  Reply as_json() const {
+  // The same request, for what it carries in JSON: `method`'s result goes out as text.
+  Reply as_json(std::size_t method) const {
     Reply reply = *this;
+    reply.method_ = method;
     reply.json_ = true;
     return reply;
   }
@@ -28,6 +30,7 @@ class Reply {
   void ok(const Result& result) const {
     Session* session = sessions_->find(session_);
     if (session == nullptr) return;
+    sessions_->metrics().answered(method_);
     if (json_) {
       session->respond(id_, wire::CallJsonResult{msgpack_to_json(wire::encode(result))});
     } else {
@@ -35,7 +38,10 @@ class Reply {
     }
   }
   void fail(const wire::Error& error) const {
-    if (Session* session = sessions_->find(session_)) session->fail(id_, error);
+    Session* session = sessions_->find(session_);
+    if (session == nullptr) return;
+    sessions_->metrics().failed(method_, error.code);
+    session->fail(id_, error);
   }
   // A notification that belongs to the request; false where the client does not read them fast
   // enough.
@@ -49,6 +55,7 @@ class Reply {
   Sessions* sessions_;
   core::SessionId session_;
   std::uint32_t id_;
+  std::size_t method_;
   bool json_ = false;
 };
 

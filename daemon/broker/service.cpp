@@ -11,13 +11,14 @@ using wire::Code;
 using wire::Error;
 
 Service::Service(const Config& config, const Log& log, Sessions& sessions, Catalog& catalog,
-                 Conductor& conductor, MemoryReadings& readings, Desks desks)
+                 Conductor& conductor, MemoryReadings& readings, Metrics& counts, Desks desks)
     : config_(config),
       log_(log),
       sessions_(sessions),
       catalog_(catalog),
       conductor_(conductor),
       readings_(readings),
+      counts_(counts),
       desks_(desks) {
   sessions_.serve(*this);
   conductor_.answer_to(*this);
@@ -43,8 +44,9 @@ void Service::on_session_open(Session& session) {
 }
 
 void Service::on_request(Session& session, core::RequestId request, const wire::Frame& frame) {
-  const Call call{session, request, frame.params, Reply(sessions_, session.id(), frame.id)};
   const Method* method = find_method(frame.method);
+  const Call call{session, request, frame.params,
+                  Reply(sessions_, session.id(), frame.id, row_of(method))};
   if (method == nullptr)
     return call.reply.fail(Error(
         Code::unsupported, "this version serves no method of that name; hello lists its features"));
@@ -99,7 +101,10 @@ void Service::on_session_close(Session& session) {
 
 // ---- decisions
 
-void Service::granted(const core::Granted& granted) { desks_.leases.granted(granted); }
+void Service::granted(const core::Granted& granted) {
+  counts_.granted(granted);
+  desks_.leases.granted(granted);
+}
 void Service::usable(const core::Usable& usable) { desks_.generations.usable(usable); }
 void Service::progress(const core::Progress& progress) { desks_.leases.progress(progress); }
 void Service::prefetched(const core::Prefetched& prefetched) {
@@ -108,7 +113,10 @@ void Service::prefetched(const core::Prefetched& prefetched) {
 void Service::yielded(const core::Yielded& yielded) { desks_.administration.yielded(yielded); }
 void Service::suspended(core::LeaseId lease) { desks_.leases.suspended(lease); }
 void Service::resumed(core::LeaseId lease) { desks_.leases.resumed(lease); }
-void Service::happened(const core::Happened& happened) { desks_.events.add(happened); }
+void Service::happened(const core::Happened& happened) {
+  counts_.happened(happened);
+  desks_.events.add(happened);
+}
 
 void Service::lease_ended(const core::LeaseEnded& ended) {
   desks_.generations.cancel_all_of(ended.lease);

@@ -10,6 +10,7 @@
 #include "broker/generations.hpp"
 #include "broker/lease_desk.hpp"
 #include "broker/memory_readings.hpp"
+#include "broker/metrics_report.hpp"
 #include "broker/prefetches.hpp"
 #include "broker/sessions.hpp"
 #include "broker/status_report.hpp"
@@ -27,12 +28,16 @@ struct Desks {
   Explanations& explanations;
   EventLog& events;
   StatusReport& report;
+  MetricsReport& metrics;
 };
 
 class Service final : private Sessions::Handler, private Answers {
  public:
+  // In the order of Metrics::methods().
+  static std::vector<std::string_view> method_names();
+
   Service(const Config& config, const Log& log, Sessions& sessions, Catalog& catalog,
-          Conductor& conductor, MemoryReadings& readings, Desks desks);
+          Conductor& conductor, MemoryReadings& readings, Metrics& counts, Desks desks);
 
   // From now on new work is refused; what runs goes on. The daemon stops: nobody can switch it off
   // again.
@@ -54,6 +59,7 @@ class Service final : private Sessions::Handler, private Answers {
   };
   static const Method kMethods[];
   static const Method* find_method(std::string_view name);
+  static std::size_t row_of(const Method* method);
 
   void on_session_open(Session& session) override;
   void on_request(Session& session, core::RequestId request, const wire::Frame& frame) override;
@@ -76,6 +82,7 @@ class Service final : private Sessions::Handler, private Answers {
   void hello(const Call& call);
   void models(const Call& call);
   void status(const Call& call);
+  void metrics(const Call& call);
   void acquire(const Call& call);
   void release(const Call& call);
   void generate(const Call& call);
@@ -107,6 +114,7 @@ class Service final : private Sessions::Handler, private Answers {
   Catalog& catalog_;
   Conductor& conductor_;
   MemoryReadings& readings_;
+  Metrics& counts_;
   Desks desks_;
   bool draining_ = false;
   bool stopping_ = false;

@@ -16,6 +16,7 @@ const Service::Method Service::kMethods[] = {
     {"hello", &Service::hello},
     {"models", &Service::models},
     {"status", &Service::status},
+    {"metrics", &Service::metrics},
     {"lease.acquire", &Service::acquire, false},
     {"lease.release", &Service::release, false},
     {"generate", &Service::generate, false},
@@ -40,6 +41,17 @@ const Service::Method* Service::find_method(std::string_view name) {
   const auto* found = std::find_if(std::begin(kMethods), std::end(kMethods),
                                    [&](const Method& method) { return method.name == name; });
   return found != std::end(kMethods) ? found : nullptr;
+}
+
+std::vector<std::string_view> Service::method_names() {
+  std::vector<std::string_view> names;
+  for (const Method& method : kMethods) names.push_back(method.name);
+  return names;
+}
+
+std::size_t Service::row_of(const Method* method) {
+  if (method == nullptr) return Metrics::kUnknown;
+  return Metrics::kFirstMethod + static_cast<std::size_t>(method - std::begin(kMethods));
 }
 
 wire::HelloResult Service::greeting(const wire::HelloParams& params,
@@ -71,7 +83,8 @@ wire::HelloResult Service::greeting(const wire::HelloParams& params,
                      "events",
                      "prefetch",
                      "plan",
-                     "admin"};
+                     "admin",
+                     "metrics"};
   result.session = session.value;
   return result;
 }
@@ -93,6 +106,10 @@ void Service::hello(const Call& call) {
 void Service::models(const Call& call) { call.reply.ok(desks_.report.models()); }
 
 void Service::status(const Call& call) { call.reply.ok(desks_.report.status(draining_)); }
+
+void Service::metrics(const Call& call) {
+  call.reply.ok(desks_.metrics.answer(wire::decode<wire::MetricsParams>(call.params), draining_));
+}
 
 void Service::acquire(const Call& call) {
   const auto params = wire::decode<wire::AcquireParams>(call.params);
@@ -189,7 +206,7 @@ void Service::call_json(const Call& call) {
                 "call_json serves no method of that name; PROTOCOL.md lists those that it does");
   const std::string bytes = json_to_msgpack(params.params.value_or("{}"));
   const msgpack::object_handle inner = msgpack::unpack(bytes.data(), bytes.size());
-  const Reply reply = call.reply.as_json();
+  const Reply reply = call.reply.as_json(row_of(method));
   // What hello would answer; the session stays as it is.
   if (method->serve == &Service::hello)
     return reply.ok(greeting(wire::decode<wire::HelloParams>(inner.get()), call.session.id()));

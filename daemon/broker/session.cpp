@@ -12,10 +12,11 @@ using wire::Code;
 using wire::Error;
 
 Session::Session(asio::io_context& io, core::SessionId id, Peer peer, os::Fd socket,
-                 std::uint32_t most_in_flight, Handler& handler)
+                 std::uint32_t most_in_flight, Metrics& metrics, Handler& handler)
     : id_(id),
       peer_(std::move(peer)),
       most_in_flight_(most_in_flight),
+      metrics_(metrics),
       handler_(handler),
       io_(io),
       stream_(io, std::move(socket), *this),
@@ -26,7 +27,9 @@ void Session::start() {
   if (peer_.process) process_.start(std::move(peer_.process), [this] { end("its process ended"); });
   first_message_.expires_after(wire::kFirstMessageWithin);
   first_message_.async_wait(alive_.guard([this](const boost::system::error_code& error) {
-    if (!error && !heard_) end("no message within the time for the first");
+    if (error || heard_) return;
+    metrics_.breached(Breach::first_message);
+    end("no message within the time for the first");
   }));
   stream_.start();
 }
@@ -51,12 +54,15 @@ void Session::on_frame(wire::Frame frame) {
 
 void Session::on_request(const wire::Frame& frame) {
   const auto refuse = [&](Error error) {
+    metrics_.failed(Metrics::kUnread, error.code);
     wire::append_error_response(stream_.output(), frame.id, error);
     sent();
   };
-  if (open_request(frame.id))
+  if (open_request(frame.id)) {
+    metrics_.breached(Breach::request_id);
     return refuse(
         Error(Code::invalid, fmt::format("request id {} is still open; use another", frame.id)));
+  }
   if (open_.size() >= most_in_flight_)
     return refuse(Error(Code::quota,
                         fmt::format("{} requests of this connection are open, which is the limit; "
@@ -69,6 +75,7 @@ void Session::on_request(const wire::Frame& frame) {
 
 void Session::on_end(FrameStream::End end_kind, const std::string& reason) {
   if (end_kind == FrameStream::End::malformed) {
+    metrics_.breached(Breach::framing);
     wire::append_error_response(stream_.output(), 0,
                                 Error(Code::protocol, reason + "; the connection closes"));
   }
@@ -98,7 +105,9 @@ void Session::fail(std::uint32_t id, const Error& error) {
 
 void Session::sent() {
   stream_.flush();
-  if (stream_.queued_bytes() > wire::kOutputCloseBytes) end("it does not read its output");
+  if (stream_.queued_bytes() <= wire::kOutputCloseBytes || ended_) return;
+  metrics_.breached(Breach::output);
+  end("it does not read its output");
 }
 
 void Session::end(const std::string& reason) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker/frame_stream.hpp"
+#include "broker/metrics.hpp"
 #include "broker/peer.hpp"
 #include "broker/process_watch.hpp"
 #include "core/types.hpp"
@@ -35,7 +36,7 @@ class Session final : private FrameStream::Handler {
   };
 
   Session(asio::io_context& io, core::SessionId id, Peer peer, os::Fd socket,
-          std::uint32_t most_in_flight, Handler& handler);
+          std::uint32_t most_in_flight, Metrics& metrics, Handler& handler);
   void start();
 
   core::SessionId id() const { return id_; }
@@ -79,6 +80,7 @@ class Session final : private FrameStream::Handler {
   core::SessionId id_;
   Peer peer_;
   std::uint32_t most_in_flight_;
+  Metrics& metrics_;
   Handler& handler_;
   asio::io_context& io_;
   FrameStream stream_;

@@ -22,19 +22,21 @@ wire::Error refusal_of(const std::system_error& error) {
 }  // namespace
 
 Sessions::Sessions(asio::io_context& io, const Log& log, const LimitsConfig& limits,
-                   UserNames& names)
-    : io_(io), log_(log), limits_(limits), names_(names) {}
+                   UserNames& names, Metrics& metrics)
+    : io_(io), log_(log), limits_(limits), names_(names), metrics_(metrics) {}
 
 void Sessions::admit(os::Fd socket) {
   Peer peer;
   try {
     peer = read_peer(socket.get());
   } catch (const std::system_error& error) {
+    metrics_.turned_away();
     log_.warning(messages::kConnectionRefused, {{"REASON", error.what()}});
     return refuse_connection(socket.get(), refusal_of(error));
   }
   const auto count = connections_.find(peer.uid);
   if ((count != connections_.end() ? count->second : 0) >= limits_.connections) {
+    metrics_.turned_away();
     refuse_connection(socket.get(),
                       wire::Error(wire::Code::quota,
                                   fmt::format("user {} has {} connections, which is the limit; "
@@ -42,12 +44,13 @@ void Sessions::admit(os::Fd socket) {
                                               peer.uid, limits_.connections)));
     return;
   }
+  metrics_.connected();
   names_.learn(peer.uid);
   const core::SessionId id{++last_session_};
   const uid_t uid = peer.uid;
   auto session =
       std::make_unique<Session>(io_, id, std::move(peer), std::move(socket), limits_.in_flight,
-                                static_cast<Session::Handler&>(*this));
+                                metrics_, static_cast<Session::Handler&>(*this));
   Session& opened = *sessions_.emplace(id, std::move(session)).first->second;
   ++connections_[uid];
   handler_->on_session_open(opened);
@@ -80,6 +83,7 @@ void Sessions::on_notification(Session& session, const wire::Frame& frame) {
 void Sessions::on_session_end(Session& session, const std::string& reason) {
   log_.debug(messages::kConnectionEnded,
              {{"SESSION", std::to_string(session.id().value)}, {"REASON", reason}});
+  metrics_.abandoned(session.open_requests().size());
   handler_->on_session_close(session);
   const auto count = connections_.find(session.peer().uid);
   if (--count->second == 0) connections_.erase(count);

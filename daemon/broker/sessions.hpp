@@ -24,13 +24,16 @@ class Sessions final : private Session::Handler {
     ~Handler() = default;
   };
 
-  Sessions(asio::io_context& io, const Log& log, const LimitsConfig& limits, UserNames& names);
+  Sessions(asio::io_context& io, const Log& log, const LimitsConfig& limits, UserNames& names,
+           Metrics& metrics);
   // Before the first connection: who serves the requests.
   void serve(Handler& handler) { handler_ = &handler; }
 
   // A new connection; it is refused and closed where its user has too many.
   void admit(os::Fd socket);
   Session* find(core::SessionId id);
+  std::size_t count() const { return sessions_.size(); }
+  Metrics& metrics() { return metrics_; }
   // The user's name, where the system knows one and it has been looked up.
   std::optional<std::string> user_name(uid_t uid) const { return names_.name(uid); }
 
@@ -55,6 +58,7 @@ class Sessions final : private Session::Handler {
   std::unordered_map<core::SessionId, std::unique_ptr<Session>> sessions_;
   std::unordered_map<uid_t, std::uint32_t> connections_;
   UserNames& names_;
+  Metrics& metrics_;
   std::uint64_t last_session_ = 0;
   std::uint64_t last_request_ = 0;
 };

@@ -98,6 +98,7 @@ void Core::State::load_done(ResidentId id, const Need& measured, bool image_comp
   Resident* resident = residency_.find(id);
   if (resident == nullptr || resident->state != Resident::State::loading) return;
   const Time took = now_ - resident->since;
+  const HostImage image = resident->image;
   catalog_.learn(resident->weights, resident->context_tokens, resident->need, measured.total());
   if (!resident->is_adapter)
     history_.loaded(resident->image == HostImage::use, measured.tensor_bytes, took);
@@ -114,7 +115,13 @@ void Core::State::load_done(ResidentId id, const Need& measured, bool image_comp
     entry.was_loaded = true;
     entry.load = ModelRow::LastLoad{took, measured.total()};
   }
-  happened(Happened::Type::loaded, resident->model, resident->device, resident->bytes(), took);
+  emit(Happened{.type = Happened::Type::loaded,
+                .model = resident->model,
+                .device = resident->device,
+                .bytes = resident->bytes(),
+                .took = took,
+                .is_adapter = resident->is_adapter,
+                .image = image});
   resident->kept_for[resident->model] = now_;
   bind_suspended(*resident);
 }
@@ -153,7 +160,13 @@ void Core::State::unload_done(ResidentId id, Bytes expected, Bytes freed, Bytes 
   if (found == nullptr || found->state != Resident::State::unloading) return;
   const Resident resident = *found;
   if (!resident.is_adapter) history_.unloaded(resident.need.total(), now_ - resident.since);
-  happened(Happened::Type::unloaded, resident.model, resident.device, freed, now_ - resident.since);
+  emit(Happened{.type = Happened::Type::unloaded,
+                .model = resident.model,
+                .device = resident.device,
+                .bytes = freed,
+                .took = now_ - resident.since,
+                .is_adapter = resident.is_adapter,
+                .residual_bytes = residual});
   const ReleaseReport report{.outcome = ReleaseReport::Outcome::freed,
                              .expected_bytes = expected,
                              .freed_bytes = freed,

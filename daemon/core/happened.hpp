@@ -22,6 +22,9 @@ struct Happened {
   Bytes bytes = 0;
   Time took{0};
   std::string reason{};  // in words, without another user's data
+  bool is_adapter = false;            // loaded, unloaded: an adapter, not weights
+  HostImage image = HostImage::none;  // loaded: what the load did with an image
+  Bytes residual_bytes = 0;           // unloaded: what did not come back
 };
 
 }  // namespace gpumodel::core

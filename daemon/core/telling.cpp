@@ -8,7 +8,7 @@ namespace gpumodel::core {
 
 void Core::State::happened(Happened::Type type, ModelId model, DeviceId device, Bytes bytes,
                            Time took, std::string reason, std::optional<std::uint32_t> uid) {
-  emit(Happened{type, model, device, uid, bytes, took, std::move(reason)});
+  emit(Happened{type, model, device, uid, bytes, took, std::move(reason), false, {}, 0});
 }
 
 Core::State::Forecast::Forecast(const State& state, Time now) : state_(state) {

@@ -14,6 +14,7 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <msgpack.hpp>
 #include <optional>
 #include <string>
@@ -57,6 +58,8 @@ template <class T>
 void write(Packer& packer, const std::optional<T>& value);
 template <class T>
 void write(Packer& packer, const std::vector<T>& values);
+template <class T>
+void write(Packer& packer, const std::map<std::string, T>& values);
 template <Fielded T>
 void write(Packer& packer, const T& value);
 
@@ -95,6 +98,14 @@ void write(Packer& packer, const std::vector<T>& values) {
   packer.pack_array(static_cast<std::uint32_t>(values.size()));
   for (const auto& value : values) write(packer, value);
 }
+template <class T>
+void write(Packer& packer, const std::map<std::string, T>& values) {
+  packer.pack_map(static_cast<std::uint32_t>(values.size()));
+  for (const auto& [key, value] : values) {
+    write(packer, key);
+    write(packer, value);
+  }
+}
 template <Fielded T>
 void write(Packer& packer, const T& value) {
   std::uint32_t count = 0;
@@ -130,6 +141,8 @@ template <class T>
 void read(const msgpack::object& object, std::string_view key, std::optional<T>& out);
 template <class T>
 void read(const msgpack::object& object, std::string_view key, std::vector<T>& out);
+template <class T>
+void read(const msgpack::object& object, std::string_view key, std::map<std::string, T>& out);
 template <Fielded T>
 void read(const msgpack::object& object, std::string_view key, T& out);
 
@@ -171,6 +184,17 @@ void read(const msgpack::object& object, std::string_view key, std::vector<T>& o
     T value{};
     read(object.via.array.ptr[i], key, value);
     out.push_back(std::move(value));
+  }
+}
+
+template <class T>
+void read(const msgpack::object& object, std::string_view key, std::map<std::string, T>& out) {
+  if (object.type != msgpack::type::MAP) throw_wrong_type(key, "a map");
+  out.clear();
+  for (std::uint32_t i = 0; i < object.via.map.size; ++i) {
+    std::string name;
+    read(object.via.map.ptr[i].key, key, name);
+    read(object.via.map.ptr[i].val, key, out[name]);
   }
 }
 

@@ -21,6 +21,7 @@ std::vector<Command> add_commands(CLI::App& app, Common& common) {
   app.add_flag("--json", common.json, "machine-readable output, errors included");
   std::vector<Command> commands;
   add_report_commands(app, common, commands);
+  add_metrics_command(app, common, commands);
   add_check_command(app, common, commands);
   add_text_commands(app, common, commands);
   add_holding_commands(app, common, commands);

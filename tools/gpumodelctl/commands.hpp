@@ -25,6 +25,7 @@ std::vector<Command> add_commands(CLI::App& app, Common& common);
 
 // By concern; each adds its commands.
 void add_report_commands(CLI::App& app, Common& common, std::vector<Command>& out);
+void add_metrics_command(CLI::App& app, Common& common, std::vector<Command>& out);
 void add_check_command(CLI::App& app, Common& common, std::vector<Command>& out);
 void add_text_commands(CLI::App& app, Common& common, std::vector<Command>& out);
 void add_admin_commands(CLI::App& app, Common& common, std::vector<Command>& out);

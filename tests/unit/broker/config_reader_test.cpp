@@ -64,6 +64,14 @@ const Wrong kWrong[] = {
     {"[daemon]\nresidual_threshold = \"64 MB\"",
      "/etc/g/g.toml:2: daemon.residual_threshold: expected a size such as \"4 GiB\" (units B, K, "
      "M, G, T), not '64 MB'"},
+    {"[daemon]\nmetrics_textfile = \"m.prom\"",
+     "/etc/g/g.toml:2: daemon.metrics_textfile: expected an absolute path that ends in \".prom\": "
+     "node_exporter reads no others"},
+    {"[daemon]\nmetrics_textfile = \"/var/lib/m.txt\"",
+     "/etc/g/g.toml:2: daemon.metrics_textfile: expected an absolute path that ends in \".prom\": "
+     "node_exporter reads no others"},
+    {"[daemon]\nmetrics_textfile = true",
+     "/etc/g/g.toml:2: daemon.metrics_textfile: expected a text that is not empty, not true"},
     {"[daemon]\nidle_grace = \"always\"",
      "/etc/g/g.toml:2: daemon.idle_grace: expected \"never\" or a duration such as \"30s\" (units "
      "ms, s, m, h), not 'always'"},
@@ -146,6 +154,7 @@ BOOST_AUTO_TEST_CASE(an_empty_file_has_the_defaults) {
   BOOST_TEST(config.daemon.socket == "/run/gpumodeld/api.sock");
   BOOST_TEST(config.daemon.socket_mode == 0660u);
   BOOST_TEST(!config.daemon.socket_group.has_value());
+  BOOST_TEST(config.daemon.metrics_textfile.empty());
   BOOST_TEST(config.daemon.engine_grace.count() == 60'000);
   BOOST_TEST(config.daemon.max_wait.count() == 600'000);
   BOOST_TEST(config.daemon.drain_timeout.count() == 30'000);

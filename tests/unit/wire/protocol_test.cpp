@@ -4,6 +4,7 @@
 #include "support/testdata.hpp"
 #include "wire/frame.hpp"
 #include "wire/messages.hpp"
+#include "wire/metric_messages.hpp"
 #include "wire/operator_messages.hpp"
 
 using namespace gpumodel;
@@ -51,6 +52,7 @@ void check_fields(const json& example) {
 void check_params(const std::string& method, const json& params) {
   if (method == "hello") return check_fields<wire::HelloParams>(params);
   if (method == "models" || method == "status") return check_fields<wire::Empty>(params);
+  if (method == "metrics") return check_fields<wire::MetricsParams>(params);
   if (method == "lease.acquire") return check_fields<wire::AcquireParams>(params);
   if (method == "lease.progress") return check_fields<wire::LeaseProgress>(params);
   if (method == "lease.release") return check_fields<wire::ReleaseParams>(params);
@@ -85,6 +87,7 @@ void check_params(const std::string& method, const json& params) {
 
 void check_result(const std::string& method, const json& result) {
   if (method == "hello") return check_fields<wire::HelloResult>(result);
+  if (method == "metrics") return check_fields<wire::MetricsResult>(result);
   if (method == "lease.acquire") return check_fields<wire::AcquireResult>(result);
   if (method == "lease.release") return check_fields<wire::ReleaseResult>(result);
   if (method == "generate") return check_fields<wire::GenerateResult>(result);
