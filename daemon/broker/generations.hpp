@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "broker/conductor.hpp"
+#include "broker/generation_progress.hpp"
 #include "broker/reply.hpp"
 
 namespace gpumodel::broker {
@@ -26,6 +27,18 @@ class Generations {
   void cancel_all();
   std::size_t count() const { return generations_.size(); }
 
+  // Those whose clients wait, in the order in which they came.
+  struct Row {
+    core::LeaseId lease;
+    bool running = false;  // else its model is not there yet
+    core::Time arrived{0};
+    bool streamed = false;
+    GenerationProgress progress;
+  };
+  std::vector<Row> rows() const;
+  // Emitted on the lease so far, as far as the engine has told.
+  std::uint64_t output_tokens(core::LeaseId lease) const;
+
   // ---- decisions; false where the request is not one of these
   void usable(const core::Usable& usable);
   bool refused(const core::Refused& refused, const wire::Error& error);
@@ -37,6 +50,8 @@ class Generations {
     core::LeaseId lease;
     wire::GenerationParams params;  // until the engine has them
     core::Time arrived{0};
+    bool streamed = false;
+    GenerationProgress progress{};
     bool answered = false;  // the engine still has to end it
     core::DeviceId device;
     std::size_t fingerprint = 0;  // of what the engine was asked
@@ -59,6 +74,7 @@ class Generations {
   asio::io_context& io_;
   Conductor& conductor_;
   std::unordered_map<core::RequestId, Generation> generations_;
+  LeaseTokens lease_tokens_;
   std::deque<std::size_t> lost_;  // fingerprints of what ran at losses, oldest first
 };
 
