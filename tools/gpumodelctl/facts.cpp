@@ -1,5 +1,6 @@
 #include "gpumodelctl/facts.hpp"
 
+#include <chrono>
 #include <ctime>
 
 #include "gpumodelctl/format.hpp"
@@ -40,6 +41,11 @@ std::string wall_time(const ordered_json& value) {
   char text[32];
   if (localtime_r(&seconds, &local) == nullptr) return "-";
   return {text, std::strftime(text, sizeof text, "%F %T", &local)};
+}
+
+std::int64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
 }  // namespace gpumodelctl

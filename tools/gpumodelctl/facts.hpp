@@ -16,5 +16,7 @@ std::string time(const nlohmann::ordered_json& value);    // of milliseconds: "2
 std::string joined(const nlohmann::ordered_json& names);  // "a, b"
 // Of milliseconds since 1970: "2026-01-31 13:05:09", in the local time zone.
 std::string wall_time(const nlohmann::ordered_json& value);
+// Now, in ms since 1970.
+std::int64_t unix_ms();
 
 }  // namespace gpumodelctl
