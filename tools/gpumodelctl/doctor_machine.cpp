@@ -35,8 +35,10 @@ std::optional<std::string> text_of(const std::string& path) {
 }
 
 std::string line_of(const std::string& path) {
-  std::string text = text_of(path).value_or("");
-  return text.substr(0, text.find('\n'));
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
 }
 
 std::optional<std::uint64_t> whole(std::string_view text) {
