@@ -26,12 +26,15 @@ std::vector<std::size_t> divide(const std::vector<Share>& shares, std::size_t ce
     exact.push_back(static_cast<double>(shares[i].amount) / sum * static_cast<double>(cells));
     out[i] = shares[i].amount == 0 ? 0 : std::max<std::size_t>(1, static_cast<std::size_t>(exact[i]));
   }
-  // One cell at a time to or from whom it is owed most by.
+  const auto owners = static_cast<std::size_t>(
+      std::count_if(shares.begin(), shares.end(), [](const Share& each) { return each.amount != 0; }));
+  const std::size_t least = cells >= owners ? 1 : 0;
+  // One cell at a time, to who has most too few, or from who has most too many.
   for (std::size_t given = std::accumulate(out.begin(), out.end(), std::size_t{0}); given != cells;) {
     const bool more = given < cells;
     std::size_t best = shares.size();
     for (std::size_t i = 0; i < shares.size(); ++i) {
-      if (shares[i].amount == 0 || (!more && out[i] == 0)) continue;
+      if (shares[i].amount == 0 || (!more && out[i] <= least)) continue;
       const auto owed = [&](std::size_t j) { return exact[j] - static_cast<double>(out[j]); };
       if (best == shares.size() || (more ? owed(i) > owed(best) : owed(i) < owed(best))) best = i;
     }

@@ -62,17 +62,6 @@ std::string torch_words(const std::string& libraries) {
   return "";
 }
 
-std::string missing_libraries(const std::string& libraries) {
-  std::istringstream lines(libraries);
-  std::string out;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find("not found") == std::string::npos) continue;
-    const std::size_t begin = line.find_first_not_of(" \t");
-    out += (out.empty() ? "" : ", ") + line.substr(begin, line.find(' ', begin) - begin);
-  }
-  return out;
-}
-
 // The soft limit of a process; nothing: none, or unreadable.
 std::optional<std::uint64_t> open_files_limit(const std::string& root, std::int64_t pid) {
   std::istringstream lines(text_of(fmt::format("{}/proc/{}/limits", root, pid)).value_or(""));
@@ -120,9 +109,6 @@ std::optional<std::uint64_t> memory_limit(const std::string& root, std::int64_t 
 
 // What the configuration lets the daemon's processes take of the machine's memory.
 std::uint64_t promised_bytes(const ordered_json& status) {
-  const auto number = [](const ordered_json& value) {
-    return value.is_number() ? value.get<std::uint64_t>() : 0;
-  };
   std::uint64_t sum = number(at(at(status, "host_cache"), "capacity_bytes"));
   for (const auto& device : at(status, "devices"))
     if (at(device, "kind") == "cpu") sum += number(at(device, "capacity_bytes"));
@@ -179,11 +165,10 @@ Findings check_engine(const std::string& program) {
     std::string text = program + ", " + version.out.substr(0, version.out.find('\n'));
     return {{"engine", Level::ok, text + torch_words(libraries_of(program)), ""}};
   }
-  const std::string missing = missing_libraries(libraries_of(program));
-  if (!missing.empty())
-    return {{"engine", Level::fail, program + " lacks " + missing,
-             "install gpumodeld's package again: it carries these libraries"}};
   const std::string why = version.err.substr(0, version.err.find('\n'));
+  if (why.find("shared librar") != std::string::npos)  // the dynamic linker names the library
+    return {{"engine", Level::fail, why,
+             "install gpumodeld's package again: it carries the engine's libraries"}};
   return {{"engine", Level::fail,
            fmt::format("{} does not run: {}", program,
                        why.empty() ? fmt::format("exit status {}", version.exit) : why),

@@ -15,6 +15,11 @@ const ordered_json& at(const ordered_json& map, const char* key) {
   return map.is_object() && found != map.end() ? *found : none;
 }
 
+std::uint64_t number(const ordered_json& value) {
+  const bool is_whole = value.is_number_integer() && (value.is_number_unsigned() || value >= 0);
+  return is_whole ? value.get<std::uint64_t>() : 0;
+}
+
 std::string words(const ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
   return value.is_null() ? "-" : value.dump();

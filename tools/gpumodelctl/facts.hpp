@@ -10,6 +10,8 @@ namespace gpumodelctl {
 // The value at `key`; null where there is none, or where `map` is no map.
 const nlohmann::ordered_json& at(const nlohmann::ordered_json& map, const char* key);
 
+// A whole number; 0 for anything else.
+std::uint64_t number(const nlohmann::ordered_json& value);
 std::string words(const nlohmann::ordered_json& value);   // text as it is, other values as JSON
 std::string bytes(const nlohmann::ordered_json& value);   // "1.50 GiB"
 std::string time(const nlohmann::ordered_json& value);    // of milliseconds: "2.4 s"

@@ -15,10 +15,6 @@ constexpr std::size_t kWidestBar = 60;
 constexpr std::size_t kNarrowestBar = 10;
 constexpr const char* kHostCache = "host cache";
 
-std::uint64_t number(const ordered_json& value) {
-  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
-}
-
 struct Line {
   std::string name;
   std::vector<Share> shares;

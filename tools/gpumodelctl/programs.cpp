@@ -11,10 +11,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-std::uint64_t number(const ordered_json& value) {
-  return value.is_number() ? value.get<std::uint64_t>() : 0;
-}
-
 std::string comm(std::int64_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
   std::string name;

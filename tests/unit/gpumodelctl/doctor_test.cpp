@@ -116,9 +116,10 @@ BOOST_AUTO_TEST_CASE(an_engine_that_does_not_run_says_why) {
   BOOST_TEST(is(check_engine(root + "/none").at(0), Level::fail, "No such file"));
   BOOST_TEST(is(check_engine(script("echo broken >&2; exit 3")).at(0), Level::fail, "broken"));
   const std::string lacking =
-      "[ -z \"$LD_TRACE_LOADED_OBJECTS\" ] || { echo '\tlibtorch_cpu.so => not found'; exit 0; }\n"
-      "echo 'error while loading shared libraries' >&2; exit 127";
-  BOOST_TEST(is(check_engine(script(lacking)).at(0), Level::fail, "lacks libtorch_cpu.so"));
+      "echo 'e: error while loading shared libraries: libtorch_cpu.so: cannot open' >&2; exit 127";
+  const Finding found = check_engine(script(lacking)).at(0);
+  BOOST_TEST(is(found, Level::fail, "libtorch_cpu.so"));
+  BOOST_TEST(has(found.remedy, "carries the engine's libraries"));
 }
 
 BOOST_AUTO_TEST_CASE(a_socket_is_a_socket_that_one_may_open) {

@@ -51,13 +51,13 @@ BOOST_AUTO_TEST_CASE(figures_that_contradict_each_other_never_overflow) {
 }
 
 BOOST_AUTO_TEST_CASE(bars_of_devices_and_cache_are_as_wide) {
-  std::istringstream lines(memory_text(sample(), View{false, 60, false}));
+  std::istringstream lines(memory_text(sample(), View{false, 80, false}));
   std::string device, legend_line, rest;
   std::getline(lines, device);
   std::getline(lines, legend_line);
-  BOOST_TEST(device.size() <= 60u);
-  BOOST_TEST(legend_line.size() <= 60u);
-  for (const char* part : {"########", "===", "%%%%%", "cpu         [", "] 450 B of 1000 B used"})
+  BOOST_TEST(device.size() <= 80u);
+  BOOST_TEST(legend_line.size() <= 80u);
+  for (const char* part : {"############", "====", "%%%%%%%%", "cpu         [", "] 450 B of 1000 B used"})
     BOOST_TEST(device.find(part) != std::string::npos, part << " is missing in " << device);
   std::string all = legend_line;
   while (std::getline(lines, rest)) all += rest;
