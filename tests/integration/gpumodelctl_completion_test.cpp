@@ -26,7 +26,8 @@ struct has_shell {
   }
 };
 
-const json kModels = {{"models", {{{"name", "concept"}}, {{"name", "control"}}, {{"name", "other"}}}}};
+const json kModels = {
+    {"models", {{{"name", "concept"}}, {{"name", "control"}}, {{"name", "other"}}}}};
 const json kNames = {{"devices", {{{"name", "cpu:0"}}}}, {"leases", {{{"id", 12}}}}};
 
 struct Shell {
@@ -56,11 +57,10 @@ BOOST_FIXTURE_TEST_SUITE(gpumodelctl_completion, Shell)
 
 BOOST_AUTO_TEST_CASE(fish_completes, *boost::unit_test::precondition(has_shell{"fish"})) {
   const auto offers = [&](const std::string& line) {
-    const Finished done =
-        run({"fish", "--no-config", "-c",
-             "source " + source_path("tools/gpumodelctl/completion.fish") + "; complete -C " +
-                 "'" + line + "'"},
-            "", environment());
+    const Finished done = run({"fish", "--no-config", "-c",
+                               "source " + source_path("tools/gpumodelctl/completion.fish") +
+                                   "; complete -C " + "'" + line + "'"},
+                              "", environment());
     BOOST_TEST(done.err.empty(), done.err);
     return done.out;
   };
@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(fish_completes, *boost::unit_test::precondition(has_shell{"
   BOOST_TEST(has(offers("gpumodelctl lease concept -- gpumodelctl ren"), "render\n"));
   std::ofstream(home + "/messages.json") << "[]";
   BOOST_TEST(has(offers("gpumodelctl check " + home + "/mess"), home + "/messages.json"));
-  BOOST_TEST(offers("gpumodelctl --socket /nonexistent plan c") == "");
+  BOOST_TEST(!has(offers("gpumodelctl --socket /nonexistent plan con"), "concept"));
 }
 
 // Typed at a real prompt; what stands there after the completion is what a widget of ours writes.
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(zsh_completes, *boost::unit_test::precondition(has_shell{"z
       source_path("tools/gpumodelctl/completion.zsh") +
       "; show() { print -r -- \"$BUFFER\" >~/line; BUFFER=; print -n 'wro''te' }; zle -N show; "
       "bindkey '^O' show; setopt no_auto_list no_beep\n");
-  terminal.read_until("\nready> ");
+  terminal.read_until("\033[Jready> ");
   const auto line_after = [&](const std::string& keys) {
     terminal.forget();
     terminal.type(keys + "\t\017");
@@ -102,12 +102,14 @@ BOOST_AUTO_TEST_CASE(zsh_completes, *boost::unit_test::precondition(has_shell{"z
 }
 
 // Packages put it where compinit finds it by its first line.
-BOOST_AUTO_TEST_CASE(zsh_loads_it_as_a_function, *boost::unit_test::precondition(has_shell{"zsh"})) {
+BOOST_AUTO_TEST_CASE(zsh_loads_it_as_a_function,
+                     *boost::unit_test::precondition(has_shell{"zsh"})) {
   fs::create_directory(home + "/functions");
   fs::copy_file(source_path("tools/gpumodelctl/completion.zsh"), home + "/functions/_gpumodelctl");
   Terminal terminal({"zsh", "-f", "-i"}, environment());
-  terminal.type("PS1='ready> '; fpath=(~/functions $fpath); autoload -Uz compinit; compinit -u -D\n");
-  terminal.read_until("\nready> ");
+  terminal.type(
+      "PS1='ready> '; fpath=(~/functions $fpath); autoload -Uz compinit; compinit -u -D\n");
+  terminal.read_until("\033[Jready> ");
   for (int twice = 0; twice < 2; ++twice) {  // the first time it is loaded, too
     terminal.forget();
     terminal.type("echo gpumodelctl; gpumodelctl unlo\t");
@@ -120,7 +122,8 @@ BOOST_AUTO_TEST_CASE(zsh_loads_it_as_a_function, *boost::unit_test::precondition
 BOOST_AUTO_TEST_CASE(a_silent_daemon_costs_a_fifth_of_a_second) {
   const auto seconds = [](const std::string& socket) {
     const auto begin = std::chrono::steady_clock::now();
-    const Finished done = run({program("gpumodelctl"), "complete", "--", "--socket", socket, "plan", ""});
+    const Finished done =
+        run({program("gpumodelctl"), "complete", "--", "--socket", socket, "plan", ""});
     BOOST_TEST(done.exit_code == 0);
     BOOST_TEST(done.out.empty(), done.out);
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -128,7 +131,10 @@ BOOST_AUTO_TEST_CASE(a_silent_daemon_costs_a_fifth_of_a_second) {
   // What a busy machine takes for a process is not counted.
   double without = 1e9, silent = 1e9, slow = 1e9;
   for (int round = 0; round < 5; ++round) {
-    FakeDaemon never([](Connection& c) { c.closes(); });
+    FakeDaemon never([](Connection& c) {
+      c.next();
+      c.closes();
+    });
     FakeDaemon half([](Connection& c) {
       c.greet();
       c.next();

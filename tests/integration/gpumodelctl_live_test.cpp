@@ -10,8 +10,11 @@ constexpr const char* kEnter = "\033[?1049h";
 constexpr const char* kLeave = "\033[?1049l";
 
 json lease(int id, const char* user, int pid, const char* app, int age_ms, int tokens) {
-  return {{"id", id},   {"model", "concept"}, {"state", "held"}, {"uid", 1000},        {"user", user},
-          {"pid", pid}, {"app", app},         {"age_ms", age_ms}, {"idle_ms", 0}, {"output_tokens", tokens}};
+  return {{"id", id},        {"model", "concept"},
+          {"state", "held"}, {"uid", 1000},
+          {"user", user},    {"pid", pid},
+          {"app", app},      {"age_ms", age_ms},
+          {"idle_ms", 0},    {"output_tokens", tokens}};
 }
 
 json two_programs() {
@@ -51,7 +54,8 @@ BOOST_AUTO_TEST_CASE(keys_sort_and_q_leaves_no_trace) {
   BOOST_TEST(has(terminal.output(), kEnter));
   BOOST_TEST(!terminal.echoes());
   BOOST_TEST(first_is_above(terminal.output()));  // the older one
-  for (const auto& [key, first] : {std::pair{"t", false}, {"R", true}, {"u", true}, {"R", false}, {"p", true}}) {
+  for (const auto& [key, first] :
+       {std::pair{"t", false}, {"R", true}, {"u", true}, {"R", false}, {"p", true}}) {
     terminal.forget();
     terminal.type(key);  // answers at once, not with the next frame
     terminal.read_until("\033[J");
@@ -147,7 +151,8 @@ BOOST_AUTO_TEST_CASE(a_daemon_that_goes_is_told_on_a_terminal_as_it_was) {
     c.next();
     c.hang_up();
   });
-  Terminal terminal({program("gpumodelctl"), "--socket", fake.path(), "top", "--interval", "0.05"}, {});
+  Terminal terminal({program("gpumodelctl"), "--socket", fake.path(), "top", "--interval", "0.05"},
+                    {});
   BOOST_TEST(terminal.finish() == 3);
   BOOST_TEST(terminal.output().find("gpumodelctl: ") > terminal.output().rfind(kLeave));
   BOOST_TEST(terminal.echoes());

@@ -1,5 +1,5 @@
-// Every command's --json against docs/gpumodelctl.schema.json, by Python's jsonschema; and ps and run,
-// with the real gpumodeld and the fake engine.
+// Every command's --json against docs/gpumodelctl.schema.json, by Python's jsonschema; and ps and
+// run, with the real gpumodeld and the fake engine.
 #include <signal.h>
 #include <unistd.h>
 
@@ -23,9 +23,8 @@ struct SchemaFixture : DaemonFixture {
     model("attribute", kForty);
     model("broken", R"({"fail": "inspect"})");
     start(kDevice);
-    BOOST_REQUIRE(eventually([&] {
-      return model_row("concept").device_bytes && model_row("attribute").device_bytes;
-    }));
+    BOOST_REQUIRE(eventually(
+        [&] { return model_row("concept").device_bytes && model_row("attribute").device_bytes; }));
   }
 
   Finished tool(std::vector<std::string> words, const std::string& input = "") const {
@@ -116,7 +115,8 @@ BOOST_AUTO_TEST_CASE(every_command_writes_what_is_documented,
 BOOST_AUTO_TEST_CASE(what_goes_on_writes_an_object_a_line,
                      *boost::unit_test::precondition(has_oracle_python())) {
   for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"top", "--interval", "0.05"}, {"status", "--watch", "0.05"},
+       {std::vector<std::string>{"top", "--interval", "0.05"},
+        {"status", "--watch", "0.05"},
         {"events", "--follow"}}) {
     std::vector<std::string> command = words;
     command.insert(command.begin(), program("gpumodelctl"));
@@ -132,8 +132,8 @@ BOOST_AUTO_TEST_CASE(what_goes_on_writes_an_object_a_line,
 }
 
 BOOST_AUTO_TEST_CASE(the_engines_reports_are_documented,
-                     *boost::unit_test::precondition(has_oracle_python())
-                         * boost::unit_test::precondition(has_demo_model)) {
+                     *boost::unit_test::precondition(has_oracle_python()) *
+                         boost::unit_test::precondition(has_demo_model)) {
   note_whole("check", {"check", "--json", demo_model()});
   note_whole("error", {"check", "--json", "/nonexistent"});
   judge();

@@ -24,13 +24,15 @@ std::vector<std::size_t> divide(const std::vector<Share>& shares, std::size_t ce
   std::vector<double> exact;
   for (std::size_t i = 0; i < shares.size(); ++i) {
     exact.push_back(static_cast<double>(shares[i].amount) / sum * static_cast<double>(cells));
-    out[i] = shares[i].amount == 0 ? 0 : std::max<std::size_t>(1, static_cast<std::size_t>(exact[i]));
+    out[i] =
+        shares[i].amount == 0 ? 0 : std::max<std::size_t>(1, static_cast<std::size_t>(exact[i]));
   }
-  const auto owners = static_cast<std::size_t>(
-      std::count_if(shares.begin(), shares.end(), [](const Share& each) { return each.amount != 0; }));
+  const auto owners = static_cast<std::size_t>(std::count_if(
+      shares.begin(), shares.end(), [](const Share& each) { return each.amount != 0; }));
   const std::size_t least = cells >= owners ? 1 : 0;
   // One cell at a time, to who has most too few, or from who has most too many.
-  for (std::size_t given = std::accumulate(out.begin(), out.end(), std::size_t{0}); given != cells;) {
+  for (std::size_t given = std::accumulate(out.begin(), out.end(), std::size_t{0});
+       given != cells;) {
     const bool more = given < cells;
     std::size_t best = shares.size();
     for (std::size_t i = 0; i < shares.size(); ++i) {

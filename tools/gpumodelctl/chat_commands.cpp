@@ -60,14 +60,15 @@ Command chat_command(CLI::App& app, Common& common) {
 }
 
 Command run_command(CLI::App& app, Common& common) {
-  CLI::App* command = add_command(
-      app, common, "run",
-      "As Ollama has it: with a PROMPT, or one from a pipe, the model answers it once; else this is "
-      "chat.\n"
-      "The prompt is a user's message, through the model's chat template.",
-      "  gpumodelctl run concept \"Why is the sky blue?\"\n"
-      "  gpumodelctl run concept < question.txt\n"
-      "  gpumodelctl run concept\n");
+  CLI::App* command =
+      add_command(app, common, "run",
+                  "As Ollama has it: with a PROMPT, or one from a pipe, the model answers it once; "
+                  "else this is "
+                  "chat.\n"
+                  "The prompt is a user's message, through the model's chat template.",
+                  "  gpumodelctl run concept \"Why is the sky blue?\"\n"
+                  "  gpumodelctl run concept < question.txt\n"
+                  "  gpumodelctl run concept\n");
   const auto options = add_chat_options(command);
   command->add_option("prompt", options->prompt, "what to answer; several words are one prompt")
       ->type_name("PROMPT");

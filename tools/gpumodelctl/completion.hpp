@@ -1,5 +1,5 @@
-// What may stand at the cursor of a half-written command line: the answer to completion.bash, .zsh and
-// .fish.
+// What may stand at the cursor of a half-written command line: the answer to completion.bash, .zsh
+// and .fish.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -12,7 +12,8 @@ namespace gpumodelctl {
 enum class Level { ok, warn, fail };
 
 struct Finding {
-  std::string check;  // "socket", "group", "service", "driver", "engine", "limits", "config", "model"
+  std::string
+      check;  // "socket", "group", "service", "driver", "engine", "limits", "config", "model"
   Level level = Level::ok;
   std::string text;
   std::string remedy;  // empty where it is ok
@@ -31,8 +32,8 @@ int run_doctor(const DoctorCommand& command);
 
 // The socket's file, and whether the calling user may open it.
 Findings check_socket(const std::string& path);
-// Whether the daemon answers there, and what it says of its devices; `status` becomes its answer, or
-// null.
+// Whether the daemon answers there, and what it says of its devices; `status` becomes its answer,
+// or null.
 Findings check_service(const std::string& socket, nlohmann::ordered_json& status);
 
 // ---- the machine (doctor_machine.cpp); `root` is "" but in tests, which have one of their own

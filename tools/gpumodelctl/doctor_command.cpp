@@ -80,10 +80,11 @@ std::string findings_text(const Findings& findings, const View& view) {
 ordered_json findings_json(const Findings& findings) {
   ordered_json rows = ordered_json::array();
   for (const Finding& finding : findings)
-    rows.push_back({{"check", finding.check},
-                    {"level", name(finding.level)},
-                    {"text", finding.text},
-                    {"remedy", finding.remedy.empty() ? ordered_json() : ordered_json(finding.remedy)}});
+    rows.push_back(
+        {{"check", finding.check},
+         {"level", name(finding.level)},
+         {"text", finding.text},
+         {"remedy", finding.remedy.empty() ? ordered_json() : ordered_json(finding.remedy)}});
   return {{"findings", rows},
           {"ok", count(findings, Level::ok)},
           {"warn", count(findings, Level::warn)},

@@ -119,9 +119,9 @@ Finding memory_finding(const std::string& root, std::int64_t daemon, const order
   const auto limit = memory_limit(root, daemon);
   if (!limit) return {"limits", Level::ok, "no control group limits the daemon's memory", ""};
   const std::uint64_t promised = promised_bytes(status);
-  const std::string text =
-      fmt::format("the daemon's control group may have {}; its CPU devices and host cache may take {}",
-                  format_bytes(*limit), format_bytes(promised));
+  const std::string text = fmt::format(
+      "the daemon's control group may have {}; its CPU devices and host cache may take {}",
+      format_bytes(*limit), format_bytes(promised));
   if (promised < *limit) return {"limits", Level::ok, text, ""};
   return {"limits", Level::fail, text,
           "raise MemoryMax of the unit and its slice, or give the devices and the host cache less "

@@ -35,7 +35,8 @@ std::vector<Model> models_of(const std::string& config) {
   for (const auto& [key, node] : *tables) {
     const toml::node_view model(node);
     const std::string adapter = model["adapter"].value_or("");
-    models.push_back({std::string(key.str()), (folder / model["path"].value_or("")).lexically_normal(),
+    models.push_back({std::string(key.str()),
+                      (folder / model["path"].value_or("")).lexically_normal(),
                       adapter.empty() ? "" : (folder / adapter).lexically_normal().string(),
                       model["dtype"].value_or("auto")});
   }
@@ -52,8 +53,9 @@ bool is_hidden_from_unit(const std::string& path) {
 bool unit_hides_homes() {
   std::error_code error;
   if (!fs::exists("/run/systemd/system", error)) return false;
-  const Captured shown = capture(
-      {"systemctl", "show", "--property=ProtectHome", "--value", "gpumodeld.service"}, kDaemonWithin);
+  const Captured shown =
+      capture({"systemctl", "show", "--property=ProtectHome", "--value", "gpumodeld.service"},
+              kDaemonWithin);
   return shown.out == "yes\n" || shown.out == "tmpfs\n";
 }
 
@@ -69,7 +71,7 @@ std::string problems_of(const Captured& checked) {
 }
 
 Finding folder_finding(const Model& model, const std::string& engine_program) {
-  std::vector<std::string> command{engine_program, "--check", model.path,
+  std::vector<std::string> command{engine_program, "--check",   model.path,
                                    "--dtype",      model.dtype, "--json"};
   if (!model.adapter.empty()) command.insert(command.end(), {"--adapter", model.adapter});
   const Captured checked = capture(command, kFolderWithin);
@@ -77,16 +79,17 @@ Finding folder_finding(const Model& model, const std::string& engine_program) {
     return {"model", Level::fail, fmt::format("{}: {}", model.name, problems_of(checked)),
             fmt::format("correct the folder {}, or the table [models.{}]", model.path, model.name)};
   const ordered_json report = ordered_json::parse(checked.out, nullptr, /*allow_exceptions=*/false);
-  return {"model", Level::ok,
-          fmt::format("{}: {}, {}, {} of weights in {}", model.name,
-                      words(at(report, "architecture")), words(at(report, "dtype")),
-                      bytes(at(report, "tensor_bytes")), model.path),
-          ""};
+  return {
+      "model", Level::ok,
+      fmt::format("{}: {}, {}, {} of weights in {}", model.name, words(at(report, "architecture")),
+                  words(at(report, "dtype")), bytes(at(report, "tensor_bytes")), model.path),
+      ""};
 }
 
 Finding unreadable(const std::string& path, int error) {
   if (error == EACCES)
-    return {"config", Level::warn, "you may not read " + path + ": it and its models are not checked",
+    return {"config", Level::warn,
+            "you may not read " + path + ": it and its models are not checked",
             "`sudo gpumodelctl doctor`"};
   return {"config", Level::warn, fmt::format("{}: {}", path, std::strerror(error)),
           "name the daemon's configuration with --config"};
@@ -97,10 +100,12 @@ Finding unreadable(const std::string& path, int error) {
 Findings check_config(const std::string& path, const std::string& daemon_program,
                       const std::string& engine_program) {
   if (::access(path.c_str(), R_OK) != 0) return {unreadable(path, errno)};
-  const Captured checked = capture({daemon_program, "--check-config", "--config", path}, kDaemonWithin);
+  const Captured checked =
+      capture({daemon_program, "--check-config", "--config", path}, kDaemonWithin);
   if (checked.exit == 127)
-    return {{"config", Level::warn, fmt::format("{} cannot be checked: {}: {}", path, daemon_program,
-                                                checked.err.substr(0, checked.err.find('\n'))),
+    return {{"config", Level::warn,
+             fmt::format("{} cannot be checked: {}: {}", path, daemon_program,
+                         checked.err.substr(0, checked.err.find('\n'))),
              "install gpumodeld's package"}};
   if (checked.exit != 0) {
     std::string text = checked.err;

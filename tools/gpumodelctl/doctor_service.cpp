@@ -97,17 +97,15 @@ void add_models(const ordered_json& status, Findings& out) {
 }  // namespace
 
 Findings check_socket(const std::string& path) {
-  struct stat file{};
+  struct stat file {};
   if (::stat(path.c_str(), &file) != 0) {
     const int error = errno;
     return {{"socket", Level::fail, fmt::format("{}: {}", path, std::strerror(error)),
              error == EACCES ? "have an administrator open the folders above it to you" : kStart}};
   }
-  if (!S_ISSOCK(file.st_mode))
-    return {{"socket", Level::fail, path + " is no socket", kStart}};
-  const std::string owner =
-      fmt::format("{}, {}:{}, mode {:04o}", path, user_name(file.st_uid), group_name(file.st_gid),
-                  file.st_mode & 07777);
+  if (!S_ISSOCK(file.st_mode)) return {{"socket", Level::fail, path + " is no socket", kStart}};
+  const std::string owner = fmt::format("{}, {}:{}, mode {:04o}", path, user_name(file.st_uid),
+                                        group_name(file.st_gid), file.st_mode & 07777);
   Findings out;
   if (::access(path.c_str(), R_OK | W_OK) == 0) {
     out.push_back({"socket", Level::ok, owner, ""});
@@ -134,7 +132,8 @@ Findings check_service(const std::string& socket, ordered_json& status) {
   const auto& daemon = at(status, "daemon");
   const std::string version = words(at(daemon, "version"));
   out.push_back({"service", Level::ok,
-                 fmt::format("gpumodeld {} answers, pid {}", version, words(at(daemon, "pid"))), ""});
+                 fmt::format("gpumodeld {} answers, pid {}", version, words(at(daemon, "pid"))),
+                 ""});
   const std::string own = fmt::format("{}.{}", gm_version() >> 16, gm_version() & 0xffff);
   if (version.rfind(own + '.', 0) != 0)
     out.push_back({"service", Level::warn,

@@ -83,7 +83,7 @@ bool wants_colour(int fd) {
 }
 
 std::string painted(Tone tone, const std::string& text, bool colour) {
-  constexpr std::array kEscapes{"", "\033[1m", "\033[32m", "\033[33m", "\033[31m",
+  constexpr std::array kEscapes{"",        "\033[1m",  "\033[32m", "\033[33m", "\033[31m",
                                 "\033[2m", "\033[34m", "\033[36m", "\033[35m"};
   if (!colour || tone == Tone::plain) return text;
   return kEscapes[static_cast<std::size_t>(tone)] + text + "\033[0m";
@@ -137,9 +137,9 @@ std::vector<std::size_t> Table::widths() const {
 
 void Table::leave_out(std::size_t columns) {
   while (total(widths()) > columns) {
-    const auto least_needed = std::max_element(
-        columns_.begin(), columns_.end(),
-        [](const Column& a, const Column& b) { return a.spare < b.spare; });
+    const auto least_needed =
+        std::max_element(columns_.begin(), columns_.end(),
+                         [](const Column& a, const Column& b) { return a.spare < b.spare; });
     if (least_needed == columns_.end() || least_needed->spare == 0) return;
     const auto index = least_needed - columns_.begin();
     columns_.erase(least_needed);

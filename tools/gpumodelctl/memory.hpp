@@ -9,8 +9,8 @@
 
 namespace gpumodelctl {
 
-// The owners of a device's capacity, of `status`: weights, KV, other (adapters, workspace, what is on
-// its way), foreign programs, what is kept free for them, and what is free. Their sum is the
+// The owners of a device's capacity, of `status`: weights, KV, other (adapters, workspace, what is
+// on its way), foreign programs, what is kept free for them, and what is free. Their sum is the
 // capacity, unless others hold more than is left.
 std::vector<Share> device_shares(const nlohmann::ordered_json& status,
                                  const nlohmann::ordered_json& device);

@@ -127,7 +127,9 @@ std::string programs_text(const std::vector<ProgramRow>& rows, std::int64_t now_
 }
 
 ordered_json programs_json(const std::vector<ProgramRow>& rows, std::int64_t now_ms) {
-  const auto optional = [](const auto& value) { return value ? ordered_json(*value) : ordered_json(); };
+  const auto optional = [](const auto& value) {
+    return value ? ordered_json(*value) : ordered_json();
+  };
   ordered_json out = ordered_json::array();
   for (const ProgramRow& row : rows)
     out.push_back({{"pid", row.pid},

@@ -14,17 +14,18 @@ namespace gpumodelctl {
 struct ProgramRow {
   std::int64_t pid = 0;
   std::uint32_t uid = 0;
-  std::string user;     // the number where the system knows no name
-  std::string command;  // as the kernel has it; where that cannot be seen, as the program said; or ""
+  std::string user;  // the number where the system knows no name
+  std::string
+      command;  // as the kernel has it; where that cannot be seen, as the program said; or ""
   std::vector<std::string> models;
   std::optional<std::uint64_t> lease;     // else it waits for one
   std::optional<std::uint64_t> position;  // in the queue
-  std::string state;  // "generating", "waiting", "idle", "suspended", "resuming", "queued"
-  std::string reason;                 // what a queued one waits for
-  std::uint64_t age_ms = 0;           // since the grant, or since it began to wait
-  std::uint64_t idle_ms = 0;          // since its last generation; 0 while it has one
-  std::uint64_t output_tokens = 0;    // of all of its generations on this lease
-  std::uint32_t generations = 0;      // that it waits for the end of
+  std::string state;          // "generating", "waiting", "idle", "suspended", "resuming", "queued"
+  std::string reason;         // what a queued one waits for
+  std::uint64_t age_ms = 0;   // since the grant, or since it began to wait
+  std::uint64_t idle_ms = 0;  // since its last generation; 0 while it has one
+  std::uint64_t output_tokens = 0;     // of all of its generations on this lease
+  std::uint32_t generations = 0;       // that it waits for the end of
   std::optional<double> tokens_per_s;  // of those, since the first token of each
 };
 

@@ -37,10 +37,11 @@ Cell unload_words(const ordered_json& unload) {
 std::string daemon_line(const ordered_json& daemon, const View& view) {
   const auto& uptime = at(daemon, "uptime_s");
   const bool draining = at(daemon, "draining") == true;
-  return fmt::format("gpumodeld {}, pid {}, up {}{}\n", tamed(words(at(daemon, "version"))),
-                     words(at(daemon, "pid")),
-                     uptime.is_number() ? format_ms(1000 * uptime.get<std::uint64_t>()) : "-",
-                     draining ? painted(Tone::warning, ", DRAINING: no new work", view.colour) : "");
+  return fmt::format(
+      "gpumodeld {}, pid {}, up {}{}\n", tamed(words(at(daemon, "version"))),
+      words(at(daemon, "pid")),
+      uptime.is_number() ? format_ms(1000 * uptime.get<std::uint64_t>()) : "-",
+      draining ? painted(Tone::warning, ", DRAINING: no new work", view.colour) : "");
 }
 
 std::string devices_text(const ordered_json& devices, const View& view) {

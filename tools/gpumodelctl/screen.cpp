@@ -28,12 +28,25 @@ std::size_t terminal_rows() {
   return size.ws_row;
 }
 
-// Keys that send more than one byte, such as arrows, mean nothing here: they are read as one escape.
+bool read_byte(char& byte) { return read(STDIN_FILENO, &byte, 1) == 1; }
+
+bool is_more() {
+  pollfd entry{STDIN_FILENO, POLLIN, 0};
+  return poll(&entry, 1, 0) > 0;
+}
+
+// Keys that send several bytes, such as arrows, mean nothing here: each is read as one escape,
+// which ends with a byte from @ on (ECMA-48).
 bool read_key(char& key) {
-  if (read(STDIN_FILENO, &key, 1) != 1) return false;
-  pollfd more{STDIN_FILENO, POLLIN, 0};
-  char rest[16];
-  if (key == '\033' && poll(&more, 1, 0) > 0) return read(STDIN_FILENO, rest, sizeof rest) > 0;
+  if (!read_byte(key)) return false;
+  if (key != '\033' || !is_more()) return true;
+  char byte = 0;
+  if (!read_byte(byte)) return false;
+  if (byte != '[' && byte != 'O') return true;
+  do {
+    if (!is_more()) return true;
+    if (!read_byte(byte)) return false;
+  } while (byte < '@' || byte > '~');
   return true;
 }
 

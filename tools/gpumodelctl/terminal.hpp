@@ -5,7 +5,8 @@
 namespace gpumodelctl {
 
 // One at a time. While it lives, Ctrl-Z (SIGTSTP) gives the terminal back before the program stops,
-// SIGCONT takes it again, and both, like a change of its size (SIGWINCH), make changed_fd() readable.
+// SIGCONT takes it again, and both, like a change of its size (SIGWINCH), make changed_fd()
+// readable.
 class Terminal {
  public:
   // Standard output is one; keys are read where standard input is one, too.

@@ -23,12 +23,11 @@ std::string head_line(const ordered_json& status, std::int64_t now_ms, const Vie
   const auto& daemon = at(status, "daemon");
   const auto& uptime = at(daemon, "uptime_s");
   const bool draining = at(daemon, "draining") == true;
-  std::string line =
-      fmt::format("gpumodeld {}, up {}, {}, {} running, {} in the queue",
-                  tamed(words(at(daemon, "version"))),
-                  uptime.is_number() ? format_ms(1000 * uptime.get<std::uint64_t>()) : "-",
-                  counted(at(status, "leases").size(), "lease", "leases"),
-                  at(status, "generations").size(), at(status, "queue").size());
+  std::string line = fmt::format(
+      "gpumodeld {}, up {}, {}, {} running, {} in the queue", tamed(words(at(daemon, "version"))),
+      uptime.is_number() ? format_ms(1000 * uptime.get<std::uint64_t>()) : "-",
+      counted(at(status, "leases").size(), "lease", "leases"), at(status, "generations").size(),
+      at(status, "queue").size());
   if (draining) line += painted(Tone::warning, ", DRAINING", view.colour);
   return line + "  " + wall_time(now_ms).substr(11) + '\n';
 }
@@ -64,8 +63,9 @@ std::string models_part(const ordered_json& models, const View& view) {
   }
   std::string out = table.empty() ? "" : table.text(view);
   if (idle != 0)
-    out += painted(Tone::dim, counted(idle, "model is", "models are") + " not loaded", view.colour) +
-           '\n';
+    out +=
+        painted(Tone::dim, counted(idle, "model is", "models are") + " not loaded", view.colour) +
+        '\n';
   return out;
 }
 
@@ -95,8 +95,9 @@ std::string keys_line(Order order, bool reversed, const View& view) {
   if (view.columns == 0) return "";  // nobody presses keys there
   std::string line = "q quit, sort by";
   for (const auto& [each, name] : kOrders)
-    line += fmt::format(" {}", each == order ? painted(Tone::title, fmt::format("[{}]", name), view.colour)
-                                             : std::string(name));
+    line += fmt::format(" {}", each == order
+                                   ? painted(Tone::title, fmt::format("[{}]", name), view.colour)
+                                   : std::string(name));
   return cut(line + (reversed ? ", R [reversed]" : ", R reverse"), view.columns) + '\n';
 }
 

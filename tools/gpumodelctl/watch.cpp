@@ -43,7 +43,8 @@ class Watch {
   }
 
  private:
-  // Until the time for the next frame, or the end: false. What needs no new answer is drawn at once.
+  // Until the time for the next frame, or the end: false. What needs no new answer is drawn at
+  // once.
   bool wait_for_next(Screen& screen, Clock::time_point next) {
     for (;;) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());

@@ -308,7 +308,8 @@ BOOST_AUTO_TEST_CASE(every_key_is_in_the_manual) {
   std::istringstream page(test::read_file(test::source_path("man/gpumodeld.conf.5.scd")));
   std::string section;
   for (std::string line; std::getline(page, line);) {
-    if (line.rfind("# ", 0) == 0) section = line.rfind("# [", 0) == 0 ? line.substr(3, line.size() - 4) : "";
+    if (line.rfind("# ", 0) == 0)
+      section = line.rfind("# [", 0) == 0 ? line.substr(3, line.size() - 4) : "";
     const std::size_t end = line.find("* = ");
     if (section.empty() || line.rfind('*', 0) != 0 || end == std::string::npos) continue;
     std::string key = line.substr(1, end - 1);
@@ -319,7 +320,8 @@ BOOST_AUTO_TEST_CASE(every_key_is_in_the_manual) {
   const std::set<std::string> known(keys.begin(), keys.end());
   BOOST_TEST(known.count("models.MODEL.path") == 1u);
   BOOST_TEST(known.count("devices.DEVICE.reserve") == 1u);
-  for (const std::string& key : known) BOOST_TEST(explained.count(key) == 1u, key << " is not explained");
+  for (const std::string& key : known)
+    BOOST_TEST(explained.count(key) == 1u, key << " is not explained");
   for (const std::string& key : explained) BOOST_TEST(known.count(key) == 1u, "no key " << key);
 }
 

@@ -36,7 +36,8 @@ BOOST_AUTO_TEST_CASE(random_amounts_fill_the_bar) {
   std::mt19937_64 random(7);
   for (int round = 0; round < 2000; ++round) {
     std::vector<std::uint64_t> amounts(1 + random() % 6);
-    for (std::uint64_t& amount : amounts) amount = random() % 3 == 0 ? 0 : random() >> random() % 64;
+    for (std::uint64_t& amount : amounts)
+      amount = random() % 3 == 0 ? 0 : random() >> random() % 64;
     const std::size_t cells = 10 + random() % 60;
     const Parts parts = divide(shares_of(amounts), cells);
     const double sum = std::accumulate(amounts.begin(), amounts.end(), 0.0);
@@ -46,24 +47,26 @@ BOOST_AUTO_TEST_CASE(random_amounts_fill_the_bar) {
       const double exact = static_cast<double>(amounts[i]) / sum * static_cast<double>(cells);
       BOOST_TEST((parts[i] == 0) == (amounts[i] == 0));
       BOOST_TEST(static_cast<double>(parts[i]) < exact + 1.001);
-      BOOST_TEST(static_cast<double>(parts[i]) > exact - 1.001 - static_cast<double>(amounts.size()));
+      BOOST_TEST(static_cast<double>(parts[i]) >
+                 exact - 1.001 - static_cast<double>(amounts.size()));
     }
   }
 }
 
 BOOST_AUTO_TEST_CASE(letters_where_there_is_no_colour_blocks_where_there_is) {
-  const std::vector<Share> shares{{"weights", 2, '#', Tone::blue}, {"free", 2, '.', Tone::dim, true}};
+  const std::vector<Share> shares{{"weights", 2, '#', Tone::blue},
+                                  {"free", 2, '.', Tone::dim, true}};
   BOOST_TEST(bar(shares, 4, View{}) == "##..");
   const View ascii{true, 80, false}, blocks{true, 80, true}, plain{false, 80, true};
   BOOST_TEST(bar(shares, 4, ascii) == "\033[34m##\033[0m\033[2m..\033[0m");
-  BOOST_TEST(bar(shares, 4, blocks) ==
-             "\033[34m\u2588\u2588\033[0m\033[2m\u2591\u2591\033[0m");
+  BOOST_TEST(bar(shares, 4, blocks) == "\033[34m\u2588\u2588\033[0m\033[2m\u2591\u2591\033[0m");
   BOOST_TEST(bar(shares, 4, plain) == "##..");  // blocks of one colour would say nothing
 }
 
 BOOST_AUTO_TEST_CASE(a_legend_names_what_is_there) {
   const std::vector<Share> shares{{"weights", 2048, '#'}, {"KV", 0, '='}, {"free", 512, '.'}};
-  BOOST_TEST((legend(shares, View{}) == std::vector<std::string>{"# weights 2.00 KiB", ". free 512 B"}));
+  BOOST_TEST(
+      (legend(shares, View{}) == std::vector<std::string>{"# weights 2.00 KiB", ". free 512 B"}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -54,12 +54,15 @@ bool has(const std::string& text, const std::string& part) {
 
 bool is(const Finding& finding, Level level, const std::string& part) {
   BOOST_TEST(has(finding.text, part), part << " is missing in " << finding.text);
-  BOOST_TEST(finding.remedy.empty() == (level == Level::ok), finding.text << ": " << finding.remedy);
+  BOOST_TEST(finding.remedy.empty() == (level == Level::ok),
+             finding.text << ": " << finding.remedy);
   return finding.level == level;
 }
 
-constexpr const char* kMany = "Max open files            65536                65536                files\n";
-constexpr const char* kFew = "Max open files            1024                 4096                 files\n";
+constexpr const char* kMany =
+    "Max open files            65536                65536                files\n";
+constexpr const char* kFew =
+    "Max open files            1024                 4096                 files\n";
 
 }  // namespace
 
@@ -77,7 +80,8 @@ BOOST_AUTO_TEST_CASE(a_gpu_needs_its_driver) {
   file("/sys/bus/pci/devices/0000:01:00.0/vendor", "0x10de\n");
   file("/sys/bus/pci/devices/0000:01:00.0/class", "0x030200\n");
   BOOST_TEST(is(check_driver(root).at(0), Level::fail, "driver is not loaded"));
-  file("/proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06\n");
+  file("/proc/driver/nvidia/version",
+       "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06\n");
   BOOST_TEST(is(check_driver(root).at(0), Level::ok, "580.65.06"));
 }
 
@@ -152,12 +156,14 @@ BOOST_AUTO_TEST_CASE(a_configuration_is_the_daemons_to_judge) {
 
 // One script for both programs: it says what it was asked.
 BOOST_AUTO_TEST_CASE(every_folder_is_the_engines_to_judge) {
-  file("/g.toml", "[models.a]\npath = \"a\"\nadapter = \"b\"\ndtype = \"int8\"\n[models.c]\npath = \"/c\"\n");
+  file("/g.toml",
+       "[models.a]\npath = \"a\"\nadapter = \"b\"\ndtype = \"int8\"\n[models.c]\npath = \"/c\"\n");
   const std::string both = script(
       "case \"$*\" in\n"
       "  --check-config*) echo good ;;\n"
       "  *\" /c \"*) echo '{\"problems\": [\"no config.json\", \"no weights\"]}'; exit 1 ;;\n"
-      "  *) echo \"$*\" >&2; echo '{\"architecture\": \"llama\", \"dtype\": \"int8\", \"tensor_bytes\": 1024}' ;;\n"
+      "  *) echo \"$*\" >&2; echo '{\"architecture\": \"llama\", \"dtype\": \"int8\", "
+      "\"tensor_bytes\": 1024}' ;;\n"
       "esac\n");
   const Findings found = check_config(root + "/g.toml", both, both);
   BOOST_REQUIRE(found.size() == 3u);

@@ -65,7 +65,8 @@ BOOST_AUTO_TEST_CASE(what_is_too_long_ends_in_a_tilde) {
 BOOST_AUTO_TEST_CASE(a_narrow_view_does_without_the_least_needed_columns) {
   Table table({{"NAME"}, {"SINCE", Table::Align::left, 2}, {"BYTES", Table::Align::right, 1}});
   table.add({"concept", "5.0 s", "328 MiB"});
-  BOOST_TEST(table.text(View{false, 23, false}) == "NAME     SINCE    BYTES\nconcept  5.0 s  328 MiB\n");
+  BOOST_TEST(table.text(View{false, 23, false}) ==
+             "NAME     SINCE    BYTES\nconcept  5.0 s  328 MiB\n");
   BOOST_TEST(table.text(View{false, 22, false}) == "NAME       BYTES\nconcept  328 MiB\n");
   BOOST_TEST(table.text(View{false, 10, false}) == "NAME\nconcept\n");
   BOOST_TEST(table.text(View{false, 6, false}) == "NAME\nconce~\n");

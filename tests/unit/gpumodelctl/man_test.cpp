@@ -80,8 +80,8 @@ BOOST_AUTO_TEST_CASE(every_command_and_option_is_in_the_manual) {
 
 BOOST_AUTO_TEST_CASE(the_global_options_and_exit_codes_are_in_the_manual) {
   const std::string page = read_file(source_path("man/gpumodelctl.1.scd"));
-  for (const char* part : {"*--socket*", "*--json*", "*--version*", "*--help*", "\n*0*\n", "\n*1*\n",
-                           "\n*2*\n", "\n*3*\n", "\n*4*\n", "\n*5*\n", "\n*130*\n"})
+  for (const char* part : {"*--socket*", "*--json*", "*--version*", "*--help*", "\n*0*\n",
+                           "\n*1*\n", "\n*2*\n", "\n*3*\n", "\n*4*\n", "\n*5*\n", "\n*130*\n"})
     BOOST_TEST(page.find(part) != std::string::npos, part << " is missing");
 }
 

@@ -57,7 +57,8 @@ BOOST_AUTO_TEST_CASE(bars_of_devices_and_cache_are_as_wide) {
   std::getline(lines, legend_line);
   BOOST_TEST(device.size() <= 80u);
   BOOST_TEST(legend_line.size() <= 80u);
-  for (const char* part : {"############", "====", "%%%%%%%%", "cpu         [", "] 450 B of 1000 B used"})
+  for (const char* part :
+       {"############", "====", "%%%%%%%%", "cpu         [", "] 450 B of 1000 B used"})
     BOOST_TEST(device.find(part) != std::string::npos, part << " is missing in " << device);
   std::string all = legend_line;
   while (std::getline(lines, rest)) all += rest;

@@ -67,9 +67,9 @@ BOOST_AUTO_TEST_CASE(leases_and_waiters_are_rows) {
 BOOST_AUTO_TEST_CASE(a_table_says_who_holds_and_who_waits_for_what) {
   setenv("TZ", "UTC0", 1);
   const std::string text = programs_text(programs_of(sample()), kNow, View{});
-  for (const char* part : {"PID  USER", "99  alice  pipeline", "2025-12-31 23:58:59", "500", "60.0",
-                           "generating", "idle 1.5 s", "other, concept",
-                           "queued #1: memory that concept holds"})
+  for (const char* part :
+       {"PID  USER", "99  alice  pipeline", "2025-12-31 23:58:59", "500", "60.0", "generating",
+        "idle 1.5 s", "other, concept", "queued #1: memory that concept holds"})
     BOOST_TEST(has(text, part), part << " is missing in\n" << text);
   BOOST_TEST(programs_text({}, kNow, View{}) == "No program holds a lease or waits for one.\n");
 }

@@ -73,8 +73,8 @@ BOOST_AUTO_TEST_CASE(an_empty_daemon_says_so) {
 }
 
 BOOST_AUTO_TEST_CASE(facts_that_a_daemon_does_not_give_are_dashes) {
-  const std::string text =
-      status_text(ordered_json::parse(R"({"daemon": {}, "devices": [{}], "models": [{}]})"), View{});
+  const std::string text = status_text(
+      ordered_json::parse(R"({"daemon": {}, "devices": [{}], "models": [{}]})"), View{});
   BOOST_TEST(text.find("-") != std::string::npos);
   BOOST_TEST(models_text(ordered_json::object(), View{}) == "No models are configured.\n");
 }
