@@ -1,5 +1,5 @@
-// What running generations have emitted, for `status`: told by the engine's chunks, and by its answer
-// at the end.
+// What running generations have emitted, for `status`: told by the engine's chunks, and by its
+// answer at the end.
 #pragma once
 
 #include <msgpack.hpp>

@@ -113,7 +113,7 @@ BOOST_AUTO_TEST_CASE(zsh_loads_it_as_a_function,
   for (int twice = 0; twice < 2; ++twice) {  // the first time it is loaded, too
     terminal.forget();
     terminal.type("echo gpumodelctl; gpumodelctl unlo\t");
-    terminal.read_until("unload ");
+    terminal.read_until("unload");
     terminal.type("\025");  // Ctrl-U
   }
 }

@@ -17,6 +17,14 @@ using nlohmann::json;
 
 namespace {
 
+// The sanitizers' builds have none.
+boost::test_tools::assertion_result has_engine(boost::unit_test::test_unit_id) {
+  boost::test_tools::assertion_result found(::access(program("gpumodel-engine").c_str(), X_OK) ==
+                                            0);
+  found.message() << "gpumodel-engine is not built";
+  return found;
+}
+
 struct SchemaFixture : DaemonFixture {
   SchemaFixture() {
     model("concept", R"({"tensor_bytes": 41943040, "token_ms": 20})", "auto_unload = false");
@@ -74,7 +82,7 @@ BOOST_AUTO_TEST_CASE(every_command_writes_what_is_documented,
   for (const char* command : {"status", "models", "ps", "doctor"}) note(command);
   auto holder = client(), waiter = client();
   const auto lease = holder.acquire("concept");
-  const auto running = holder.generate(lease, "alpha", 5000);
+  const auto running = holder.generate(lease, "alpha", 5000, /*stream=*/true);
   BOOST_REQUIRE(eventually([&] {
     const auto generations = status().generations;
     return !generations.empty() && generations.front().output_tokens.value_or(0) > 2;
@@ -114,6 +122,8 @@ BOOST_AUTO_TEST_CASE(every_command_writes_what_is_documented,
 
 BOOST_AUTO_TEST_CASE(what_goes_on_writes_an_object_a_line,
                      *boost::unit_test::precondition(has_oracle_python())) {
+  auto holder = client();
+  holder.release(holder.acquire("attribute"));  // so that there are events
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{"top", "--interval", "0.05"},
         {"status", "--watch", "0.05"},
@@ -133,7 +143,8 @@ BOOST_AUTO_TEST_CASE(what_goes_on_writes_an_object_a_line,
 
 BOOST_AUTO_TEST_CASE(the_engines_reports_are_documented,
                      *boost::unit_test::precondition(has_oracle_python()) *
-                         boost::unit_test::precondition(has_demo_model)) {
+                         boost::unit_test::precondition(has_demo_model) *
+                         boost::unit_test::precondition(has_engine)) {
   note_whole("check", {"check", "--json", demo_model()});
   note_whole("error", {"check", "--json", "/nonexistent"});
   judge();
@@ -164,7 +175,7 @@ BOOST_AUTO_TEST_CASE(ps_tells_of_processes_what_the_kernel_tells) {
   BOOST_TEST(row.at("models") == json{"concept"});
   BOOST_TEST(row.at("state") == "idle");
   BOOST_TEST(row.at("output_tokens") == 7);
-  const auto second = holder.generate(lease, "alpha", 5000);
+  const auto second = holder.generate(lease, "alpha", 5000, /*stream=*/true);
   BOOST_REQUIRE(eventually([&] { return status().leases.front().output_tokens > 12; }));
   programs = json::parse(tool({"ps", "--json"}).out).at("programs");
   BOOST_TEST(programs.at(0).at("state") == "generating");

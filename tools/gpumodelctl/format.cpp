@@ -151,7 +151,7 @@ void Table::cut_to(std::size_t columns) {
   std::vector<std::size_t> now = widths();
   while (total(now) > columns) {
     const auto widest = std::max_element(now.begin(), now.end());
-    if (widest == now.end() || *widest <= kLeastWidth) return;
+    if (widest == now.end() || *widest <= kLeastWidth) break;
     --*widest;
   }
   for (std::size_t i = 0; i < columns_.size(); ++i) {

@@ -71,12 +71,12 @@ std::string models_part(const ordered_json& models, const View& view) {
 
 std::string programs_part(const std::vector<ProgramRow>& rows, const View& view) {
   Table table({{"PID", Align::right},
-               {"USER"},
+               {"USER", Align::left, 3},
                {"COMMAND"},
                {"MODEL"},
-               {"AGE", Align::right},
-               {"TOKENS", Align::right},
-               {"TOKENS/S", Align::right},
+               {"AGE", Align::right, 4},
+               {"TOKENS", Align::right, 2},
+               {"TOKENS/S", Align::right, 1},
                {"STATE"}});
   for (const ProgramRow& row : rows) {
     std::string models;
