@@ -101,6 +101,10 @@ class ConfigError : public std::exception {
 Config read_config(std::string_view text, const std::string& path, std::uint64_t machine_bytes,
                    const Directory& directory = system_directory());
 
+// Every key that read_config knows, as "daemon.socket", "devices.DEVICE.memory", "models.MODEL.path";
+// sorted. For documents that must name all of them.
+std::vector<std::string> config_keys();
+
 // The file's text; ConfigError where it cannot be read.
 std::string read_config_text(const std::string& path);
 // Both.

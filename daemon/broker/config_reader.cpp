@@ -31,6 +31,19 @@ class Reader {
         directory_(directory) {}
 
   Config read() {
+    read_sections();
+    mistakes_.throw_if_any();
+    return std::move(config_);
+  }
+
+  // Of the sections that the file has.
+  std::vector<std::string> known_keys() {
+    read_sections();
+    return mistakes_.take_known();
+  }
+
+ private:
+  void read_sections() {
     const toml::table none;
     const auto* daemon = section("daemon");
     config_.daemon =
@@ -43,11 +56,8 @@ class Reader {
       config_.limits = read_limits_section({*limits, "limits", mistakes_});
     if (const auto* models = section("models")) read_models(*models);
     top_.finish();
-    mistakes_.throw_if_any();
-    return std::move(config_);
   }
 
- private:
   const toml::table* section(std::string_view name) {
     const toml::node* node = top_.find(name);
     if (node != nullptr && !node->is_table())
@@ -129,6 +139,19 @@ Config read_config(std::string_view text, const std::string& path, std::uint64_t
     throw ConfigError(
         fmt::format("{}:{}: not TOML: {}", path, error.source().begin.line, error.description()));
   }
+}
+
+std::vector<std::string> config_keys() {
+  const toml::table root =
+      toml::parse("[daemon]\n[devices.cpu]\n[host_cache]\n[models.MODEL]\n[limits]\n");
+  std::vector<std::string> keys =
+      Reader(root, "keys", machine_memory_bytes(), system_directory()).known_keys();
+  for (std::string& key : keys)
+    if (key.starts_with("devices.cpu")) key.replace(0, sizeof "devices.cpu" - 1, "devices.DEVICE");
+  // Sections by themselves are no keys.
+  std::erase_if(keys, [](const std::string& key) { return key.find('.') == std::string::npos; });
+  std::sort(keys.begin(), keys.end());
+  return keys;
 }
 
 std::string read_config_text(const std::string& path) {

@@ -183,6 +183,7 @@ void ConfigTable::unserved(std::string_view key, bool is_default) {
 
 void ConfigTable::finish() {
   std::sort(known_.begin(), known_.end());
+  for (const std::string_view key : known_) mistakes_.note_known(path_of(key));
   for (const auto& [key, node] : table_) {
     if (std::binary_search(known_.begin(), known_.end(), key.str())) continue;
     const auto near = near_names(key.str(), known_, 1);

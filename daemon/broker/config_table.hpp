@@ -23,9 +23,14 @@ class Mistakes {
   // Throws ConfigError in the order of lines if there is any.
   void throw_if_any();
 
+  // Keys that a table was asked for, by their paths.
+  void note_known(std::string path) { known_.push_back(std::move(path)); }
+  std::vector<std::string> take_known() { return std::move(known_); }
+
  private:
   std::string file_;
   std::vector<std::pair<toml::source_index, std::string>> found_;
+  std::vector<std::string> known_;
 };
 
 // Every getter leaves nothing where the key is absent, and where its value is wrong (a mistake

@@ -103,6 +103,7 @@ void Generations::generate(core::RequestId request, std::uint32_t uid, wire::Gen
                            Reply reply) {
   wire::check(params.generation);
   const auto model = conductor_.core().leased_model(reply.session(), {params.lease}, params.epoch);
+  const bool streamed = params.generation.stream;
   Generation& generation = generations_
                                .emplace(request, Generation{reply,
                                                             uid,
@@ -111,6 +112,8 @@ void Generations::generate(core::RequestId request, std::uint32_t uid, wire::Gen
                                                             std::move(params.generation),
                                                             conductor_.now(),
                                                             core::Time{0},
+                                                            streamed,
+                                                            {},
                                                             false,
                                                             {},
                                                             0,
@@ -138,6 +141,7 @@ void Generations::usable(const core::Usable& usable) {
   const auto found = generations_.find(usable.request);
   if (found == generations_.end()) return;
   Generation& generation = found->second;
+  lease_tokens_.open(generation.lease);
   generation.deadline.reset();
   wire::EngineGenerateParams params;
   params.weights = usable.lease.resident.value;
@@ -182,6 +186,7 @@ void Generations::on_chunk(core::RequestId request, const msgpack::object& param
   const auto found = generations_.find(request);
   if (found == generations_.end() || found->second.answered) return;
   Generation& generation = found->second;
+  generation.progress.count(params, conductor_.now());
   const std::uint32_t id = generation.reply.id();
   if (generation.reply.notify([&](std::string& out) { append_chunk(out, id, params); })) return;
   generation.answered = true;
@@ -197,6 +202,9 @@ void Generations::on_answer(core::RequestId request, const EngineAnswer& answer)
   if (found == generations_.end()) return;
   const Reply reply = found->second.reply;
   const bool answered = found->second.answered;
+  lease_tokens_.add(found->second.lease, answer.error
+                                             ? found->second.progress.output_tokens
+                                             : output_tokens_of(*answer.result));
   std::optional<Error> error = answer.error;
   if (error && error->code == Code::engine_lost) error = lost(found->second);
   count(found->second, answer);
@@ -258,6 +266,28 @@ void Generations::cancel_all_of(core::LeaseId lease) {
   for (const auto& [request, generation] : generations_)
     if (generation.lease == lease) requests.push_back(request);
   for (const core::RequestId request : requests) cancel(request);
+  lease_tokens_.forget(lease);
+}
+
+std::vector<Generations::Row> Generations::rows() const {
+  std::vector<core::RequestId> requests;
+  for (const auto& [request, generation] : generations_)
+    if (!generation.answered) requests.push_back(request);
+  std::sort(requests.begin(), requests.end());
+  std::vector<Row> rows;
+  for (const core::RequestId request : requests) {
+    const Generation& generation = generations_.at(request);
+    rows.push_back({generation.lease, generation.engine_request.has_value(), generation.arrived,
+                    generation.streamed, generation.progress});
+  }
+  return rows;
+}
+
+std::uint64_t Generations::output_tokens(core::LeaseId lease) const {
+  std::uint64_t tokens = lease_tokens_.of(lease);
+  for (const auto& [request, generation] : generations_)
+    if (generation.lease == lease) tokens += generation.progress.output_tokens;
+  return tokens;
 }
 
 void Generations::cancel_all() {

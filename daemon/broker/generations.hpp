@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "broker/conductor.hpp"
+#include "broker/generation_progress.hpp"
 #include "broker/metrics.hpp"
 #include "broker/reply.hpp"
 
@@ -33,6 +34,18 @@ class Generations {
   };
   std::unordered_map<core::ModelId, Standing> standing() const;
 
+  // Those whose clients wait, in the order in which they came.
+  struct Row {
+    core::LeaseId lease;
+    bool running = false;  // else its model is not there yet
+    core::Time arrived{0};
+    bool streamed = false;
+    GenerationProgress progress;
+  };
+  std::vector<Row> rows() const;
+  // Emitted on the lease so far, as far as the engine has told.
+  std::uint64_t output_tokens(core::LeaseId lease) const;
+
   // ---- decisions; false where the request is not one of these
   void usable(const core::Usable& usable);
   bool refused(const core::Refused& refused, const wire::Error& error);
@@ -45,7 +58,9 @@ class Generations {
     core::ModelId model;            // none: the lease does not exist
     wire::GenerationParams params;  // until the engine has them
     core::Time arrived{0};
-    core::Time waited{0};   // until it was sent
+    core::Time waited{0};  // until it was sent
+    bool streamed = false;
+    GenerationProgress progress{};
     bool answered = false;  // the engine still has to end it
     core::DeviceId device;
     std::size_t fingerprint = 0;  // of what the engine was asked
@@ -72,6 +87,7 @@ class Generations {
   Conductor& conductor_;
   Metrics& metrics_;
   std::unordered_map<core::RequestId, Generation> generations_;
+  LeaseTokens lease_tokens_;
   std::deque<std::size_t> lost_;  // fingerprints of what ran at losses, oldest first
 };
 

@@ -65,5 +65,11 @@ inline constexpr LogMessage kReloaded{"6dc3a5c4d04c4a3b9df6ea6a00e0796b",
 inline constexpr LogMessage kStuck{
     "4f25bab7a62a49c9824e01bf226b3249",
     "requests wait and nothing moves: the service manager is left to restart the daemon"};
+inline constexpr LogMessage kTextfileWritten{"069fef04e4d440c3ac0e8c9818d17866",
+                                             "metrics_textfile is written again"};
+inline constexpr LogMessage kTextfileFailed{
+    "9e08a456cc124285a9b9f50d2c073dad",
+    "metrics_textfile cannot be written, and is tried again; let the daemon's user write in its "
+    "folder (under systemd also ReadWritePaths=), or remove the key"};
 
 }  // namespace gpumodel::broker::messages

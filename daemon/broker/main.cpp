@@ -65,7 +65,7 @@ void run(const Options& options, Config& config, const Log& log) {
   EventLog events(catalog, conductor, sessions);
   Administration administration(catalog, conductor, inspector, sessions, clock);
   Explanations explanations(catalog, conductor, events);
-  StatusReport report(config.devices, catalog, conductor, readings, sessions, clock);
+  StatusReport report(config.devices, catalog, conductor, readings, sessions, generations, clock);
   MetricsReport metrics_report(metrics, report, catalog, conductor, sessions, generations, clock);
   Service service(config, log, sessions, catalog, conductor, readings, metrics,
                   {leases, prefetches, generations, texts, administration, explanations, events,

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "broker/log_messages.hpp"
 #include "os/fd.hpp"
 
 namespace gpumodel::broker {
@@ -94,12 +95,9 @@ void MetricsTextfile::on_written(const std::optional<std::string>& failure) {
   const std::string why = failure.value_or(path_ + ": it could not be written in time");
   if (why.empty()) {
     exists_ = true;
-    if (!told_.empty()) log_.info("metrics_textfile is written again", {{"FILE", path_}});
+    if (!told_.empty()) log_.info(messages::kTextfileWritten, {{"FILE", path_}});
   } else if (why != told_) {
-    log_.warning(
-        "metrics_textfile cannot be written, and is tried again; let the daemon's user write in "
-        "its folder (under systemd also ReadWritePaths=), or remove the key",
-        {{"REASON", why}});
+    log_.warning(messages::kTextfileFailed, {{"REASON", why}});
   }
   told_ = why;
   wait();

@@ -21,12 +21,13 @@ std::uint64_t ms(core::Time time) { return static_cast<std::uint64_t>(time.count
 
 StatusReport::StatusReport(const std::vector<DeviceConfig>& devices, const Catalog& catalog,
                            Conductor& conductor, const MemoryReadings& readings, Sessions& sessions,
-                           const DaemonClock& clock)
+                           const Generations& generations, const DaemonClock& clock)
     : devices_(devices),
       catalog_(catalog),
       conductor_(conductor),
       readings_(readings),
       sessions_(sessions),
+      generations_(generations),
       clock_(clock) {}
 
 status::Status StatusReport::status(bool draining) const {
@@ -44,6 +45,8 @@ status::Status StatusReport::status(bool draining) const {
   for (const core::QueueRow& row : snapshot.queue) out.queue.push_back(waiter(row));
   out.host_cache = {snapshot.host_cache.capacity_bytes, snapshot.host_cache.used_bytes};
   for (const core::YieldRow& row : snapshot.yields) out.yields.push_back(yield(row));
+  for (const Generations::Row& row : generations_.rows())
+    if (auto shown = generation(row, snapshot)) out.generations.push_back(*std::move(shown));
   return out;
 }
 
@@ -143,6 +146,7 @@ status::Lease StatusReport::lease(const core::LeaseRow& row) const {
   out.state = word(row.state);
   out.age_ms = (conductor_.now() - row.since).count();
   if (row.idle_since) out.idle_ms = (conductor_.now() - *row.idle_since).count();
+  out.output_tokens = generations_.output_tokens(row.lease);
   if (const Session* session = sessions_.find(row.session)) {
     out.uid = session->peer().uid;
     out.user = sessions_.user_name(out.uid);
@@ -164,6 +168,27 @@ status::Waiter StatusReport::waiter(const core::QueueRow& row) const {
     out.user = sessions_.user_name(out.uid);
     out.pid = session->peer().pid;
   }
+  return out;
+}
+
+std::optional<status::Generation> StatusReport::generation(const Generations::Row& row,
+                                                           const core::Snapshot& snapshot) const {
+  const auto held =
+      std::find_if(snapshot.leases.begin(), snapshot.leases.end(),
+                   [&](const core::LeaseRow& candidate) { return candidate.lease == row.lease; });
+  if (held == snapshot.leases.end()) return std::nullopt;
+  const status::Lease whose = lease(*held);
+  status::Generation out;
+  out.lease = whose.id;
+  out.model = whose.model;
+  out.state = row.running ? "running" : "waiting";
+  out.uid = whose.uid;
+  out.user = whose.user;
+  out.pid = whose.pid;
+  out.age_ms = (conductor_.now() - row.arrived).count();
+  if (row.progress.first_token)
+    out.first_token_ms = (*row.progress.first_token - row.arrived).count();
+  if (row.streamed) out.output_tokens = row.progress.output_tokens;
   return out;
 }
 

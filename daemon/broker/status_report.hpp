@@ -4,6 +4,7 @@
 
 #include "broker/catalog.hpp"
 #include "broker/conductor.hpp"
+#include "broker/generations.hpp"
 #include "broker/memory_readings.hpp"
 #include "broker/sessions.hpp"
 #include "broker/status_rows.hpp"
@@ -14,7 +15,7 @@ class StatusReport {
  public:
   StatusReport(const std::vector<DeviceConfig>& devices, const Catalog& catalog,
                Conductor& conductor, const MemoryReadings& readings, Sessions& sessions,
-               const DaemonClock& clock);
+               const Generations& generations, const DaemonClock& clock);
 
   status::Status status(bool draining) const;
   status::Models models() const;
@@ -27,6 +28,9 @@ class StatusReport {
   status::Model model(const Model& model, const core::ModelRow* row) const;
   status::Lease lease(const core::LeaseRow& row) const;
   status::Waiter waiter(const core::QueueRow& row) const;
+  // Nothing where the lease has ended meanwhile.
+  std::optional<status::Generation> generation(const Generations::Row& row,
+                                               const core::Snapshot& snapshot) const;
   status::Yield yield(const core::YieldRow& row) const;
   std::optional<std::string> device_name(std::optional<core::DeviceId> device) const;
   std::vector<std::string> names(const std::vector<core::ModelId>& models) const;
@@ -36,6 +40,7 @@ class StatusReport {
   Conductor& conductor_;
   const MemoryReadings& readings_;
   Sessions& sessions_;
+  const Generations& generations_;
   const DaemonClock& clock_;
 };
 

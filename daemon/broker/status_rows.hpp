@@ -163,6 +163,7 @@ struct Lease {
   std::string app;
   std::int64_t age_ms = 0;
   std::int64_t idle_ms = 0;
+  std::uint64_t output_tokens = 0;
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
     visit("id", self.id);
@@ -175,6 +176,32 @@ struct Lease {
     visit("app", self.app);
     visit("age_ms", self.age_ms);
     visit("idle_ms", self.idle_ms);
+    visit("output_tokens", self.output_tokens);
+  }
+};
+
+// A request that is not answered yet; whose it is, its lease says.
+struct Generation {
+  std::uint64_t lease = 0;
+  std::string model;
+  std::string state;
+  std::uint32_t uid = 0;
+  std::optional<std::string> user;
+  std::int64_t pid = 0;
+  std::int64_t age_ms = 0;
+  std::optional<std::int64_t> first_token_ms;
+  std::optional<std::uint64_t> output_tokens;  // nothing where it is not streamed
+  template <class Self, class V>
+  static void fields(Self& self, V&& visit) {
+    visit("lease", self.lease);
+    visit("model", self.model);
+    visit("state", self.state);
+    visit("uid", self.uid);
+    visit("user", self.user);
+    visit("pid", self.pid);
+    visit("age_ms", self.age_ms);
+    visit("first_token_ms", self.first_token_ms);
+    visit("output_tokens", self.output_tokens);
   }
 };
 
@@ -247,6 +274,7 @@ struct Status {
   std::vector<Waiter> queue;
   HostCache host_cache;
   std::vector<Yield> yields;
+  std::vector<Generation> generations;
   template <class Self, class V>
   static void fields(Self& self, V&& visit) {
     visit("schema", self.schema);
@@ -258,6 +286,7 @@ struct Status {
     visit("queue", self.queue);
     visit("host_cache", self.host_cache);
     visit("yields", self.yields);
+    visit("generations", self.generations);
   }
 };
 

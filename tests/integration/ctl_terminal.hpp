@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -48,6 +49,14 @@ class Terminal {
   void type(const std::string& keys) {
     BOOST_REQUIRE(write(master_, keys.data(), keys.size()) == static_cast<ssize_t>(keys.size()));
   }
+  // Its foreground programs are told.
+  void resize(unsigned short columns, unsigned short rows) {
+    const winsize size{rows, columns, 0, 0};
+    BOOST_REQUIRE(ioctl(master_, TIOCSWINSZ, &size) == 0);
+  }
+  void signal(int number) const { BOOST_REQUIRE(kill(pid_, number) == 0); }
+  // Output so far is not looked at any more.
+  void forget() { output_.clear(); }
   // Reads until the output holds `text`, or to the end for "".
   void read_until(const std::string& text) {
     while (text.empty() || output_.find(text) == std::string::npos) {

@@ -31,7 +31,23 @@ std::optional<std::string> read_line(bool prompt) {
   return text;
 }
 
+ordered_json message(const char* role, const std::string& content) {
+  return {{"role", role}, {"content", content}};
+}
+
+ordered_json beginning(const std::string& system) {
+  ordered_json messages = ordered_json::array();
+  if (!system.empty()) messages.push_back(message("system", system));
+  return messages;
+}
+
 }  // namespace
+
+std::string conversation(const std::string& system, const std::string& user) {
+  ordered_json messages = beginning(system);
+  messages.push_back(message("user", user));
+  return json_text(messages);
+}
 
 int run_chat(const ChatCommand& command) {
   const bool terminal = isatty(STDIN_FILENO) != 0;
@@ -45,23 +61,20 @@ int run_chat(const ChatCommand& command) {
     fmt::print(stderr, "{} is ready. Ctrl-C stops an answer, Ctrl-D ends the conversation.\n",
                command.model);
 
-  ordered_json messages = ordered_json::array();
-  if (!command.system.empty())
-    messages.push_back({{"role", "system"}, {"content", command.system}});
-  while (const auto line = read_line(terminal)) {
+  ordered_json messages = beginning(command.system);
+  while (const auto line = read_line(terminal && !command.json)) {
     if (line->empty()) continue;
-    messages.push_back({{"role", "user"}, {"content", *line}});
-    const std::string text =
-        messages.dump(-1, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace);
+    messages.push_back(message("user", *line));
+    const std::string text = json_text(messages);
     gm_request request = command.sampling.request();
     request.messages_json = text.c_str();
     const InterruptGuard guard(client.get());
-    const Generated answer = generate(lease.get(), request, /*echo=*/true);
-    std::fputc('\n', stdout);
+    const Generated answer = generate(lease.get(), request, /*echo=*/!command.json);
+    fmt::print("{}\n", command.json ? json_text(to_json(answer, false, 0)) : "");
     std::fflush(stdout);
-    messages.push_back({{"role", "assistant"}, {"content", answer.text}});
+    messages.push_back(message("assistant", answer.text));
   }
-  if (terminal) fmt::print("\n");
+  if (terminal && !command.json) fmt::print("\n");
   release(lease.get());
   return kExitDone;
 }

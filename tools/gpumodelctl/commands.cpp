@@ -21,8 +21,11 @@ std::vector<Command> add_commands(CLI::App& app, Common& common) {
   app.add_flag("--json", common.json, "machine-readable output, errors included");
   std::vector<Command> commands;
   add_report_commands(app, common, commands);
+  add_live_commands(app, common, commands);
   add_metrics_command(app, common, commands);
   add_check_command(app, common, commands);
+  add_doctor_command(app, common, commands);
+  add_chat_commands(app, common, commands);
   add_text_commands(app, common, commands);
   add_holding_commands(app, common, commands);
   add_admin_commands(app, common, commands);
@@ -31,11 +34,10 @@ std::vector<Command> add_commands(CLI::App& app, Common& common) {
 }
 
 CLI::App* add_command(CLI::App& app, Common& common, const char* name, const char* about,
-                      const char* examples, bool with_json) {
+                      const char* examples) {
   CLI::App* command = app.add_subcommand(name, about);
   command->add_option("--socket", common.socket, "the daemon's socket")->type_name("PATH");
-  if (with_json)
-    command->add_flag("--json", common.json, "machine-readable output, errors included");
+  command->add_flag("--json", common.json, "machine-readable output, errors included");
   command->footer(std::string("Examples:\n") + examples + '\n' + kFooter);
   return command;
 }

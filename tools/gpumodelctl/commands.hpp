@@ -27,15 +27,18 @@ std::vector<Command> add_commands(CLI::App& app, Common& common);
 void add_report_commands(CLI::App& app, Common& common, std::vector<Command>& out);
 void add_metrics_command(CLI::App& app, Common& common, std::vector<Command>& out);
 void add_check_command(CLI::App& app, Common& common, std::vector<Command>& out);
+void add_live_commands(CLI::App& app, Common& common, std::vector<Command>& out);
+void add_doctor_command(CLI::App& app, Common& common, std::vector<Command>& out);
+void add_chat_commands(CLI::App& app, Common& common, std::vector<Command>& out);
 void add_text_commands(CLI::App& app, Common& common, std::vector<Command>& out);
 void add_admin_commands(CLI::App& app, Common& common, std::vector<Command>& out);
 void add_holding_commands(CLI::App& app, Common& common, std::vector<Command>& out);
-// Hidden: what completion.bash asks.
+// Hidden: what the shells ask.
 void add_complete_command(CLI::App& app, Common& common, std::vector<Command>& out);
 
 // A command with the options that all have; `examples` end its help.
 CLI::App* add_command(CLI::App& app, Common& common, const char* name, const char* about,
-                      const char* examples, bool with_json = true);
+                      const char* examples);
 void add_wait(CLI::App* command, double& wait_seconds, const char* what);
 // Milliseconds of --wait; GM_WAIT_FOREVER where it was not given (below 0).
 int wait_ms(double seconds);

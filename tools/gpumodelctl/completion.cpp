@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "gpumodelctl/commands.hpp"
 #include "gpumodelctl/facts.hpp"
 #include "gpumodelctl/session.hpp"
@@ -84,7 +87,13 @@ Candidates complete(const CLI::App& app, const std::vector<std::string>& words) 
 }
 
 std::vector<std::string> names_of(const std::string& kind, const std::string& socket) {
-  constexpr int kPatienceMs = 500;
+  constexpr std::chrono::milliseconds kPatience{200};
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  const auto left_ms = [&] {
+    const auto left = until - std::chrono::steady_clock::now();
+    return static_cast<int>(std::max<std::int64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(left).count(), 0));
+  };
   struct Source {
     const char* method;
     const char* rows;
@@ -97,8 +106,8 @@ std::vector<std::string> names_of(const std::string& kind, const std::string& so
   std::vector<std::string> names;
   if (source.method == nullptr) return names;
   try {
-    const Client client = connect(socket, nullptr, nullptr, kPatienceMs);
-    const auto answer = call(client.get(), source.method, ordered_json::object(), kPatienceMs);
+    const Client client = connect(socket, nullptr, nullptr, left_ms());
+    const auto answer = call(client.get(), source.method, ordered_json::object(), left_ms());
     for (const auto& row : at(answer, source.rows)) names.push_back(words(at(row, source.name)));
   } catch (const Failure&) {  // nothing to offer is no failure of the shell's
   }
@@ -106,7 +115,7 @@ std::vector<std::string> names_of(const std::string& kind, const std::string& so
 }
 
 void add_complete_command(CLI::App& app, Common& common, std::vector<Command>& out) {
-  CLI::App* command = app.add_subcommand("complete", "For completion.bash");
+  CLI::App* command = app.add_subcommand("complete", "For the completion of shells");
   command->group("");
   out.push_back({command, [&app, &common] {
                    const auto& words = common.child;

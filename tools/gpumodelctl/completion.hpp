@@ -1,4 +1,5 @@
-// What may stand at the cursor of a half-written command line: the answer to completion.bash.
+// What may stand at the cursor of a half-written command line: the answer to completion.bash, .zsh
+// and .fish.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -20,7 +21,7 @@ struct Candidates {
 // here.
 Candidates complete(const CLI::App& app, const std::vector<std::string>& words);
 
-// The names of a kind, as the daemon answers within half a second; none where it does not.
+// The names of a kind, as the daemon answers within a fifth of a second; none where it does not.
 std::vector<std::string> names_of(const std::string& kind, const std::string& socket);
 
 }  // namespace gpumodelctl

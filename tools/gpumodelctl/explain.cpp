@@ -30,13 +30,13 @@ std::string granted_words(const ordered_json& plan) {
 }  // namespace
 
 std::string plan_text(const ordered_json& plan, const std::vector<std::string>& models,
-                      bool colour) {
+                      const View& view) {
   const bool refused = !at(plan, "error").is_null();
   const bool fits = at(plan, "fits") == true;
   const Tone tone = refused ? Tone::bad : fits ? Tone::good : Tone::warning;
   std::string out =
       tamed(joined(models)) + ": " +
-      painted(tone, tamed(refused ? refused_words(plan) : granted_words(plan)), colour) + '\n';
+      painted(tone, tamed(refused ? refused_words(plan) : granted_words(plan)), view.colour) + '\n';
   Table table({{"STEP"}, {"MODEL"}, {"DEVICE"}, {"BYTES", Align::right}, {"TIME", Align::right}});
   for (const auto& step : at(plan, "steps")) {
     std::string action = words(at(step, "action"));
@@ -44,18 +44,18 @@ std::string plan_text(const ordered_json& plan, const std::vector<std::string>& 
     table.add({action, words(at(step, "model")), words(at(step, "device")),
                bytes(at(step, "bytes")), time(at(step, "ms"))});
   }
-  return table.empty() ? out : out + '\n' + table.text(colour);
+  return table.empty() ? out : out + '\n' + table.text(view);
 }
 
-std::string why_text(const ordered_json& why, bool colour) {
+std::string why_text(const ordered_json& why, const View& view) {
   std::string out =
-      painted(Tone::title, tamed(words(at(why, "model"))), colour) + " is " +
+      painted(Tone::title, tamed(words(at(why, "model"))), view.colour) + " is " +
       tamed(fmt::format("{}: {}", words(at(why, "state")), words(at(why, "reason")))) + '\n';
   Table table({{"WHEN"}, {"DECISION"}, {"REASON"}});
   for (const auto& decision : at(why, "decisions"))
     table.add({wall_time(at(decision, "time_ms")), words(at(decision, "action")),
                words(at(decision, "reason"))});
-  return table.empty() ? out : out + '\n' + table.text(colour);
+  return table.empty() ? out : out + '\n' + table.text(view);
 }
 
 }  // namespace gpumodelctl

@@ -1,5 +1,6 @@
 #include "gpumodelctl/facts.hpp"
 
+#include <chrono>
 #include <ctime>
 
 #include "gpumodelctl/format.hpp"
@@ -12,6 +13,11 @@ const ordered_json& at(const ordered_json& map, const char* key) {
   static const ordered_json none;
   const auto found = map.is_object() ? map.find(key) : map.end();
   return map.is_object() && found != map.end() ? *found : none;
+}
+
+std::uint64_t number(const ordered_json& value) {
+  const bool is_whole = value.is_number_integer() && (value.is_number_unsigned() || value >= 0);
+  return is_whole ? value.get<std::uint64_t>() : 0;
 }
 
 std::string words(const ordered_json& value) {
@@ -40,6 +46,11 @@ std::string wall_time(const ordered_json& value) {
   char text[32];
   if (localtime_r(&seconds, &local) == nullptr) return "-";
   return {text, std::strftime(text, sizeof text, "%F %T", &local)};
+}
+
+std::int64_t unix_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
 
 }  // namespace gpumodelctl

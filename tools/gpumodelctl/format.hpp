@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "gpumodelctl/view.hpp"
+
 namespace gpumodelctl {
 
 // "0", "512 B", "1.5 KiB", "256 MiB": three significant digits, powers of 1024.
@@ -16,7 +18,7 @@ std::string format_ms(std::uint64_t ms);
 // and not TERM=dumb.
 bool wants_colour(int fd);
 
-enum class Tone { plain, title, good, warning, bad };
+enum class Tone { plain, title, good, warning, bad, dim, blue, cyan, magenta };
 // With `colour`: `text` in the escapes of its tone.
 std::string painted(Tone tone, const std::string& text, bool colour);
 // Control characters become "?": names and reasons come from other users.
@@ -31,23 +33,33 @@ struct Cell {
   Cell(std::string words, Tone its_tone) : text(std::move(words)), tone(its_tone) {}
 };
 
-// Columns as wide as their widest cell, two spaces apart; no trailing blanks. Width is counted in
-// Unicode code points.
+// As a terminal shows it: Unicode code points, escapes not counted.
+std::size_t shown_width(const std::string& text);
+// `text` in at most `columns` of them: what is too long ends in "~".
+std::string cut(const std::string& text, std::size_t columns);
+
+// Columns as wide as their widest cell, two spaces apart; no trailing blanks. Where the view is
+// narrower, columns are left out in the order of their `spare`, and then the widest are cut.
 class Table {
  public:
   enum class Align { left, right };
   struct Column {
     std::string title;
     Align align = Align::left;
+    int spare = 0;  // the first to be left out has the largest; 0: none does without it
   };
 
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
   // As many cells as there are columns; they are tamed.
   void add(std::vector<Cell> cells);
   bool empty() const { return rows_.empty(); }
-  std::string text(bool colour) const;
+  std::string text(const View& view) const;
 
  private:
+  std::vector<std::size_t> widths() const;
+  void leave_out(std::size_t columns);
+  void cut_to(std::size_t columns);
+
   std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;
 };

@@ -50,22 +50,6 @@ ordered_json top_json(const Generated& generated, std::uint32_t top) {
   return rows;
 }
 
-ordered_json to_json(const Generated& generated, const GenerateCommand& command) {
-  const gm_result& result = generated.result;
-  ordered_json out{{"text", generated.text}, {"tokens", generated.tokens}};
-  out["logprobs"] = command.logprobs ? ordered_json(generated.logprobs) : ordered_json();
-  if (command.top_logprobs != 0) out["top_logprobs"] = top_json(generated, command.top_logprobs);
-  out["finish"] = finish_name(result.finish);
-  out["usage"] = {{"prompt_tokens", result.prompt_tokens},
-                  {"cached_tokens", result.cached_tokens},
-                  {"output_tokens", result.output_tokens},
-                  {"queue_us", result.queue_us},
-                  {"first_token_us", result.first_token_us},
-                  {"total_us", result.total_us},
-                  {"seed", result.seed}};
-  return out;
-}
-
 // A schema is an object or a boolean; anything else names a file.
 std::string schema_text(const std::string& schema) {
   const std::size_t first = schema.find_first_not_of(" \t\r\n");
@@ -80,6 +64,26 @@ void print_logprobs(const Generated& generated) {
 }
 
 }  // namespace
+
+ordered_json to_json(const Generated& generated, bool logprobs, std::uint32_t top_logprobs) {
+  const gm_result& result = generated.result;
+  ordered_json out{{"text", generated.text}, {"tokens", generated.tokens}};
+  out["logprobs"] = logprobs ? ordered_json(generated.logprobs) : ordered_json();
+  if (top_logprobs != 0) out["top_logprobs"] = top_json(generated, top_logprobs);
+  out["finish"] = finish_name(result.finish);
+  out["usage"] = {{"prompt_tokens", result.prompt_tokens},
+                  {"cached_tokens", result.cached_tokens},
+                  {"output_tokens", result.output_tokens},
+                  {"queue_us", result.queue_us},
+                  {"first_token_us", result.first_token_us},
+                  {"total_us", result.total_us},
+                  {"seed", result.seed}};
+  return out;
+}
+
+std::string json_text(const ordered_json& value) {
+  return value.dump(-1, ' ', /*ensure_ascii=*/false, ordered_json::error_handler_t::replace);
+}
 
 gm_request Sampling::request() const {
   gm_request request;
@@ -134,8 +138,8 @@ int run_generate(const GenerateCommand& command) {
   if (!command.tokens.empty()) {
     request.tokens = command.tokens.data();
     request.token_count = command.tokens.size();
-  } else if (!command.messages_file.empty()) {
-    input = read_input(command.messages_file);
+  } else if (!command.messages_file.empty() || !command.messages.empty()) {
+    input = command.messages.empty() ? read_input(command.messages_file) : command.messages;
     request.messages_json = input.c_str();
   } else {
     input = command.has_prompt ? command.prompt : read_input("-");
@@ -160,9 +164,7 @@ int run_generate(const GenerateCommand& command) {
   const Lease lease = acquire(client.get(), command.model, command.wait_ms);
   const Generated generated = generate(lease.get(), request, /*echo=*/!command.json);
   if (command.json) {
-    fmt::print(
-        "{}\n",
-        to_json(generated, command).dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+    fmt::print("{}\n", json_text(to_json(generated, command.logprobs, command.top_logprobs)));
   } else {
     if (!generated.text.empty() && generated.text.back() != '\n') std::fputc('\n', stdout);
     if (command.logprobs) print_logprobs(generated);

@@ -4,6 +4,7 @@
 #include <gpumodel.h>
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ struct GenerateCommand {
   bool has_prompt = false;  // else standard input, unless tokens or messages are given
   std::vector<std::int32_t> tokens;
   std::string messages_file;
+  std::string messages;  // what such a file would hold
   int wait_ms = GM_WAIT_FOREVER;
   bool logprobs = false;
   std::uint32_t top_logprobs = 0;
@@ -59,8 +61,11 @@ struct ChatCommand {
   std::string model;
   std::string system;
   int wait_ms = GM_WAIT_FOREVER;
+  bool json = false;
   Sampling sampling;
 };
+// The messages of a conversation that begins with `user`, as JSON; `system` may be empty.
+std::string conversation(const std::string& system, const std::string& user);
 int run_chat(const ChatCommand& command);
 
 // What a stream gave until it ended or was interrupted.
@@ -77,5 +82,11 @@ struct Generated {
 // Runs one request to its end; writes text to stdout as it comes where `echo`. An interruption
 // cancels the generation on the daemon and still collects what came. Throws Failure.
 Generated generate(gm_lease* lease, const gm_request& request, bool echo);
+
+// With --json.
+nlohmann::ordered_json to_json(const Generated& generated, bool logprobs,
+                               std::uint32_t top_logprobs);
+// On one line; what is not UTF-8 is replaced.
+std::string json_text(const nlohmann::ordered_json& value);
 
 }  // namespace gpumodelctl

@@ -142,7 +142,7 @@ int run_prefetch(const PrefetchCommand& command) {
                  : action == "host" ? "copy to the host cache"
                                     : "nothing"});
     }
-    fmt::print("{}", table.text(wants_colour(STDOUT_FILENO)));
+    fmt::print("{}", table.text(view_of(STDOUT_FILENO)));
   }
   std::fflush(stdout);
   const bool interrupted =

@@ -4,11 +4,16 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "gpumodelctl/format.hpp"
+#include "gpumodelctl/view.hpp"
+
 namespace gpumodelctl {
 
 // `status`: the map of PROTOCOL.md. Facts that are null are shown as "-".
-std::string status_text(const nlohmann::ordered_json& status, bool colour);
+std::string status_text(const nlohmann::ordered_json& status, const View& view);
+// The state of a row with its tone.
+Cell state_cell(const nlohmann::ordered_json& row);
 // `models`: the map {models: [...]}.
-std::string models_text(const nlohmann::ordered_json& models, bool colour);
+std::string models_text(const nlohmann::ordered_json& models, const View& view);
 
 }  // namespace gpumodelctl

@@ -27,7 +27,7 @@ Command status_command(CLI::App& app, Common& common) {
       ->default_str("2")
       ->check(CLI::PositiveNumber);
   return {command, [&common, watch] {
-            return run_report({common.socket, common.json, *watch}, "status", status_text);
+            return run_report({common.socket, common.json, *watch}, {"status", status_text});
           }};
 }
 
@@ -35,7 +35,7 @@ Command models_command(CLI::App& app, Common& common) {
   CLI::App* command = add_command(app, common, "models", "The configured models and their states",
                                   "  gpumodelctl models\n");
   return {command, [&common] {
-            return run_report({common.socket, common.json, 0}, "models", models_text);
+            return run_report({common.socket, common.json, 0}, {"models", models_text});
           }};
 }
 
@@ -54,7 +54,7 @@ Command plan_command(CLI::App& app, Common& common) {
             const Client client = connect(common.socket);
             const ordered_json plan = call(client.get(), "plan", {{"models", *models}});
             fmt::print("{}", common.json ? plan.dump() + '\n'
-                                         : plan_text(plan, *models, wants_colour(STDOUT_FILENO)));
+                                         : plan_text(plan, *models, view_of(STDOUT_FILENO)));
             return kExitDone;
           }};
 }
@@ -69,8 +69,8 @@ Command why_command(CLI::App& app, Common& common) {
   return {command, [&common, model] {
             const Client client = connect(common.socket);
             const ordered_json why = call(client.get(), "why", {{"model", *model}});
-            fmt::print(
-                "{}", common.json ? why.dump() + '\n' : why_text(why, wants_colour(STDOUT_FILENO)));
+            fmt::print("{}",
+                       common.json ? why.dump() + '\n' : why_text(why, view_of(STDOUT_FILENO)));
             return kExitDone;
           }};
 }

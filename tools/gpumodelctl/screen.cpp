@@ -12,10 +12,6 @@
 namespace gpumodelctl {
 namespace {
 
-// Another screen, no cursor, no wrapping; and back.
-constexpr std::string_view kEnter = "\033[?1049h\033[?25l\033[?7l";
-constexpr std::string_view kLeave = "\033[?7h\033[?25h\033[?1049l";
-
 bool write_all(std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
@@ -30,6 +26,28 @@ std::size_t terminal_rows() {
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return 24;
   return size.ws_row;
+}
+
+bool read_byte(char& byte) { return read(STDIN_FILENO, &byte, 1) == 1; }
+
+bool is_more() {
+  pollfd entry{STDIN_FILENO, POLLIN, 0};
+  return poll(&entry, 1, 0) > 0;
+}
+
+// Keys that send several bytes, such as arrows, mean nothing here: each is read as one escape,
+// which ends with a byte from @ on (ECMA-48).
+bool read_key(char& key) {
+  if (!read_byte(key)) return false;
+  if (key != '\033' || !is_more()) return true;
+  char byte = 0;
+  if (!read_byte(byte)) return false;
+  if (byte != '[' && byte != 'O') return true;
+  do {
+    if (!is_more()) return true;
+    if (!read_byte(byte)) return false;
+  } while (byte < '@' || byte > '~');
+  return true;
 }
 
 }  // namespace
@@ -47,29 +65,23 @@ std::string frame(const std::string& text, std::size_t rows) {
   return out + "\033[J";
 }
 
-Screen::Screen(bool redraw) : redraws_(redraw && isatty(STDOUT_FILENO) != 0) {
+Screen::Screen(bool redraw) {
   signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an end, not a death
-  if (!redraws_) return;
-  if (tcgetattr(STDIN_FILENO, &before_) == 0) {
-    termios keys = before_;
-    keys.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
-    raw_ = tcsetattr(STDIN_FILENO, TCSANOW, &keys) == 0;
-  }
-  write_all(kEnter);
+  if (redraw && isatty(STDOUT_FILENO) != 0) terminal_.emplace();
 }
 
 Screen::~Screen() {
-  if (redraws_) write_all(kLeave);
-  if (raw_) tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  terminal_.reset();
   signal(SIGPIPE, SIG_DFL);
 }
 
 bool Screen::show(const std::string& text) {
-  return write_all(redraws_ ? frame(text, terminal_rows()) : text);
+  return write_all(terminal_ ? frame(text, terminal_rows()) : text);
 }
 
 Screen::Woken Screen::wait(gm_client* client, std::chrono::milliseconds limit) {
   const auto until = std::chrono::steady_clock::now() + limit;
+  const bool has_keys = terminal_ && terminal_->has_keys();
   for (;;) {
     const auto left =
         std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
@@ -80,15 +92,18 @@ Screen::Woken Screen::wait(gm_client* client, std::chrono::milliseconds limit) {
     pollfd entries[] = {
         {gm_client_fd(client), static_cast<short>(gm_client_poll_events(client)), 0},
         {STDOUT_FILENO, 0, 0},
-        {raw_ ? STDIN_FILENO : -1, POLLIN, 0}};
+        {has_keys ? STDIN_FILENO : -1, POLLIN, 0},
+        {terminal_ ? terminal_->changed_fd() : -1, POLLIN, 0}};
     const int count =
-        poll(entries, 3, library_ms >= 0 ? std::min(library_ms, timeout_ms) : timeout_ms);
+        poll(entries, 4, library_ms >= 0 ? std::min(library_ms, timeout_ms) : timeout_ms);
     if (count < 0 && errno != EINTR) return Woken::ended;
-    if (count < 0) continue;  // the signal has woken the client's descriptor
+    if (count < 0) continue;  // the signal has woken the client's descriptor, or the terminal's
     if ((entries[1].revents & (POLLERR | POLLHUP)) != 0) return Woken::ended;
-    char key = 0;
-    if (entries[2].revents != 0 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'))
-      return Woken::ended;
+    if (entries[3].revents != 0) {
+      terminal_->acknowledge();
+      return Woken::changed;
+    }
+    if (entries[2].revents != 0) return read_key(key_) && key_ != 'q' ? Woken::key : Woken::ended;
     const bool library_waits = library_ms >= 0 && library_ms < timeout_ms;
     if (entries[0].revents != 0 || (count == 0 && library_waits)) return Woken::client;
   }

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <gpumodel.h>
-#include <termios.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
+
+#include "gpumodelctl/terminal.hpp"
 
 namespace gpumodelctl {
 
@@ -14,24 +16,26 @@ namespace gpumodelctl {
 // InterruptGuard lives meanwhile), a reader that has gone.
 class Screen {
  public:
-  // `redraw`: each frame replaces the one before, where output is a terminal; the terminal is as it
-  // was when the object goes.
+  // `redraw`: each frame replaces the one before, where output is a terminal.
   explicit Screen(bool redraw);
   ~Screen();
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
 
+  bool redraws() const { return terminal_.has_value(); }
   // A whole frame, or lines; false: nobody reads any more.
   bool show(const std::string& text);
 
-  enum class Woken { time, client, ended };
-  // Waits until the limit, or until something came for the client. `ended`: see above.
+  // `changed`: the terminal has another size, or is ours again; what stood on it is gone.
+  enum class Woken { time, client, key, changed, ended };
+  // Waits until the limit, or until something came for the client.
   Woken wait(gm_client* client, std::chrono::milliseconds limit);
+  // The one that wait() told of.
+  char key() const { return key_; }
 
  private:
-  bool redraws_;
-  bool raw_ = false;
-  termios before_{};
+  std::optional<Terminal> terminal_;
+  char key_ = 0;
 };
 
 // `text` as it stands on a terminal of `rows` rows from the top left corner, whatever stood there:

@@ -1,55 +1,10 @@
 #include "gpumodelctl/commands.hpp"
-#include "gpumodelctl/generate.hpp"
+#include "gpumodelctl/sampling_options.hpp"
 #include "gpumodelctl/session.hpp"
 #include "gpumodelctl/text.hpp"
 
 namespace gpumodelctl {
 namespace {
-
-constexpr const char* kWaitHelp =
-    "queue at most this long for a lease; default: the daemon's max_wait";
-
-void add_sampling(CLI::App* command, Sampling& sampling) {
-  command
-      ->add_option("--max-tokens", sampling.max_tokens,
-                   "most tokens to generate; default: as many as the context allows")
-      ->type_name("N")
-      ->check(CLI::Range(1, INT32_MAX));
-  command->add_option("--temperature", sampling.temperature, "0: greedy; default: the model's own")
-      ->type_name("X")
-      ->check(CLI::Range(0.0, 100.0));
-  command->add_option("--top-p", sampling.top_p, "nucleus, above 0 to 1")
-      ->type_name("X")
-      ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--top-k", sampling.top_k, "only the K likeliest; 0: all")
-      ->type_name("K")
-      ->check(CLI::Range(0, INT32_MAX));
-  command->add_option("--min-p", sampling.min_p, "least share of the likeliest token's probability")
-      ->type_name("X")
-      ->check(CLI::Range(0.0, 1.0));
-  command
-      ->add_option("--repetition-penalty", sampling.repetition_penalty,
-                   "above 1 discourages repetition")
-      ->type_name("X")
-      ->check(CLI::Range(0.0, 100.0));
-  command->add_option("--presence-penalty", sampling.presence_penalty, "-2 to 2")
-      ->type_name("X")
-      ->check(CLI::Range(-2.0, 2.0));
-  command->add_option("--frequency-penalty", sampling.frequency_penalty, "-2 to 2")
-      ->type_name("X")
-      ->check(CLI::Range(-2.0, 2.0));
-  command->add_option("--seed", sampling.seed, "same seed, same text; default: a fresh one")
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--stop", sampling.stop, "end before this text; may be given several times")
-      ->type_name("TEXT")
-      ->allow_extra_args(false);
-  command->add_flag("--ignore-eos", sampling.ignore_eos, "go on past the model's own end");
-  command
-      ->add_option("--deadline", sampling.deadline_ms,
-                   "end after MS milliseconds, waiting included")
-      ->type_name("MS");
-}
 
 Command generate_command(CLI::App& app, Common& common) {
   CLI::App* command = add_command(
@@ -90,7 +45,7 @@ Command generate_command(CLI::App& app, Common& common) {
       ->type_name("FILE");
   constraint->require_option(0, 1);
   add_sampling(command, options->sampling);
-  add_wait(command, *wait, kWaitHelp);
+  add_lease_wait(command, *wait);
   command->add_flag("--logprobs", options->logprobs, "the log-probability of each token");
   command
       ->add_option("--top-logprobs", options->top_logprobs,
@@ -104,25 +59,6 @@ Command generate_command(CLI::App& app, Common& common) {
             if (!tokens->empty()) options->tokens = parse_tokens(*tokens);
             options->wait_ms = wait_ms(*wait);
             return run_generate(*options);
-          }};
-}
-
-Command chat_command(CLI::App& app, Common& common) {
-  CLI::App* command = add_command(app, common, "chat", "A conversation on the terminal",
-                                  "  gpumodelctl chat concept --system \"Answer in one line.\"\n",
-                                  /*with_json=*/false);
-  auto options = std::make_shared<ChatCommand>();
-  auto wait = std::make_shared<double>(-1);
-  command->add_option("model", options->model, "a configured model's name")
-      ->required()
-      ->type_name("MODEL");
-  command->add_option("--system", options->system, "the system message")->type_name("TEXT");
-  add_sampling(command, options->sampling);
-  add_wait(command, *wait, kWaitHelp);
-  return {command, [&common, options, wait] {
-            options->socket = common.socket;
-            options->wait_ms = wait_ms(*wait);
-            return run_chat(*options);
           }};
 }
 
@@ -196,7 +132,6 @@ Command render_command(CLI::App& app, Common& common) {
 
 void add_text_commands(CLI::App& app, Common& common, std::vector<Command>& out) {
   out.push_back(generate_command(app, common));
-  out.push_back(chat_command(app, common));
   out.push_back(tokenize_command(app, common));
   out.push_back(detokenize_command(app, common));
   out.push_back(render_command(app, common));

@@ -5,7 +5,6 @@
 
 #include <chrono>
 
-#include "gpumodelctl/format.hpp"
 #include "gpumodelctl/screen.hpp"
 #include "gpumodelctl/session.hpp"
 
@@ -15,50 +14,76 @@ namespace {
 using nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
-// Until the time for the next frame, or the end: false.
-bool wait_for_next(Screen& screen, gm_client* client, Clock::time_point next) {
-  for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
-    switch (screen.wait(client, left)) {
-      case Screen::Woken::time:
-        return true;
-      case Screen::Woken::ended:
-        return false;
-      case Screen::Woken::client:
-        const gm_status status = gm_client_dispatch(client, 0);
-        if (status == GM_E_INTERRUPTED) return false;
-        check(status);
+// One report on one screen, from the first answer to the end.
+class Watch {
+ public:
+  Watch(const ReportCommand& command, const Report& report, gm_client* client)
+      : json_(command.json),
+        report_(report),
+        client_(client),
+        pause_(std::chrono::duration_cast<Clock::duration>(
+            std::chrono::duration<double>(command.watch_seconds))) {}
+
+  void ask() { answer_ = call(client_, report_.method, ordered_json::object()); }
+
+  std::string text() const {
+    if (!json_) return report_.words(answer_, view_of(STDOUT_FILENO));
+    return (report_.json ? report_.json(answer_) : answer_).dump() + '\n';
+  }
+
+  void run() {
+    const InterruptGuard guard(client_);
+    ask();  // a failure comes before the terminal changes
+    Screen screen(/*redraw=*/!json_);
+    try {
+      while (screen.show(text()) && wait_for_next(screen, Clock::now() + pause_)) ask();
+    } catch (const Failure& failure) {
+      if (failure.exit != kExitInterrupted) throw;
     }
   }
-}
+
+ private:
+  // Until the time for the next frame, or the end: false. What needs no new answer is drawn at
+  // once.
+  bool wait_for_next(Screen& screen, Clock::time_point next) {
+    for (;;) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
+      switch (screen.wait(client_, left)) {
+        case Screen::Woken::time:
+          return true;
+        case Screen::Woken::ended:
+          return false;
+        case Screen::Woken::key:
+          if (report_.on_key && report_.on_key(screen.key()) && !screen.show(text())) return false;
+          break;
+        case Screen::Woken::changed:
+          if (!screen.show(text())) return false;
+          break;
+        case Screen::Woken::client:
+          const gm_status status = gm_client_dispatch(client_, 0);
+          if (status == GM_E_INTERRUPTED) return false;
+          check(status);
+      }
+    }
+  }
+
+  bool json_;
+  const Report& report_;
+  gm_client* client_;
+  Clock::duration pause_;
+  ordered_json answer_;
+};
 
 }  // namespace
 
-int run_report(const ReportCommand& command, const char* method,
-               std::string (*words)(const ordered_json&, bool)) {
+int run_report(const ReportCommand& command, const Report& report) {
   const Client client = connect(command.socket);
-  const bool colour = wants_colour(STDOUT_FILENO);
-  const auto ask = [&] {
-    const ordered_json answer = call(client.get(), method, ordered_json::object());
-    return command.json ? answer.dump() + '\n' : words(answer, colour);
-  };
-  if (command.watch_seconds <= 0) {
-    fmt::print("{}", ask());
-    return kExitDone;
-  }
-  const auto pause = std::chrono::duration_cast<Clock::duration>(
-      std::chrono::duration<double>(command.watch_seconds));
-  const InterruptGuard guard(client.get());
-  const std::string first = ask();  // a failure comes before the terminal changes
-  Screen screen(/*redraw=*/!command.json);
-  bool goes_on = screen.show(first);
-  while (goes_on && wait_for_next(screen, client.get(), Clock::now() + pause)) {
-    try {
-      goes_on = screen.show(ask());
-    } catch (const Failure& failure) {
-      if (failure.exit != kExitInterrupted) throw;
-      goes_on = false;
-    }
+  Watch watch(command, report, client.get());
+  if (command.watch_seconds > 0) {
+    watch.run();
+  } else {
+    watch.ask();
+    fmt::print("{}", watch.text());
   }
   return kExitDone;
 }

@@ -2,6 +2,10 @@
 
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <set>
+#include <sstream>
+
+#include "support/testdata.hpp"
 
 using namespace gpumodel;
 using broker::Config;
@@ -305,6 +309,29 @@ BOOST_AUTO_TEST_CASE(a_missing_file_is_named) {
                                  "file or directory; name another file with "
                                  "--config";
                         });
+}
+
+// gpumodeld.conf(5): keys begin their lines below the section that they are of.
+BOOST_AUTO_TEST_CASE(every_key_is_in_the_manual) {
+  std::set<std::string> explained;
+  std::istringstream page(test::read_file(test::source_path("man/gpumodeld.conf.5.scd")));
+  std::string section;
+  for (std::string line; std::getline(page, line);) {
+    if (line.rfind("# ", 0) == 0)
+      section = line.rfind("# [", 0) == 0 ? line.substr(3, line.size() - 4) : "";
+    const std::size_t end = line.find("* = ");
+    if (section.empty() || line.rfind('*', 0) != 0 || end == std::string::npos) continue;
+    std::string key = line.substr(1, end - 1);
+    std::erase(key, '\\');
+    explained.insert(section + '.' + key);
+  }
+  const auto keys = broker::config_keys();
+  const std::set<std::string> known(keys.begin(), keys.end());
+  BOOST_TEST(known.count("models.MODEL.path") == 1u);
+  BOOST_TEST(known.count("devices.DEVICE.reserve") == 1u);
+  for (const std::string& key : known)
+    BOOST_TEST(explained.count(key) == 1u, key << " is not explained");
+  for (const std::string& key : explained) BOOST_TEST(known.count(key) == 1u, "no key " << key);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

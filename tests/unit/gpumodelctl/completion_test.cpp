@@ -27,9 +27,10 @@ BOOST_FIXTURE_TEST_SUITE(completion_test, Parser)
 
 BOOST_AUTO_TEST_CASE(every_public_command_is_offered) {
   const Candidates found = at_cursor({""});
-  for (const char* name : {"status", "models", "metrics", "plan", "why", "events", "generate",
-                           "chat", "tokenize", "detokenize", "render", "lease", "yield", "prefetch",
-                           "unload", "pin", "unpin", "drain", "revoke"})
+  for (const char* name :
+       {"status",   "top",   "ps",       "models", "metrics", "plan",     "why",        "events",
+        "generate", "chat",  "run",      "doctor", "check",   "tokenize", "detokenize", "render",
+        "lease",    "yield", "prefetch", "unload", "pin",     "unpin",    "drain",      "revoke"})
     BOOST_TEST(offers(found, name), name);
   BOOST_TEST(!offers(found, "complete"));
   BOOST_TEST(offers(at_cursor({"--socket", "/x", ""}), "status"));

@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(a_plan_lists_its_steps) {
     {"action": "evict", "model": "attribute", "device": "cpu", "bytes": 268435456, "ms": 11},
     {"action": "load_from_host", "model": "concept", "device": "cpu", "bytes": 268435456, "ms": null}],
     "total_ms": 251})");
-  BOOST_TEST(plan_text(plan, {"concept"}, false) ==
+  BOOST_TEST(plan_text(plan, {"concept"}, View{}) ==
              "concept: fits, in about 251 ms\n"
              "\n"
              "STEP            MODEL      DEVICE    BYTES   TIME\n"
@@ -39,20 +39,20 @@ BOOST_AUTO_TEST_CASE(a_plan_lists_its_steps) {
 BOOST_AUTO_TEST_CASE(a_plan_that_waits_or_fails_says_so) {
   auto plan = ordered_json::parse(
       R"({"fits": false, "error": null, "missing_bytes": 0, "steps": [], "total_ms": null})");
-  BOOST_TEST(plan_text(plan, {"a", "b"}, false) ==
+  BOOST_TEST(plan_text(plan, {"a", "b"}, View{}) ==
              "a, b: must wait for other holders; in an unknown time\n");
   plan["error"] = "never_fits";
   plan["missing_bytes"] = 3ull << 30;
-  BOOST_TEST(plan_text(plan, {"a"}, false) ==
+  BOOST_TEST(plan_text(plan, {"a"}, View{}) ==
              "a: cannot be granted: never_fits, 3.00 GiB missing\n");
-  BOOST_TEST(plan_text(plan, {"a"}, true).find("\033[31m") != std::string::npos);
+  BOOST_TEST((plan_text(plan, {"a"}, View{true, 0, false}).find("\033[31m") != std::string::npos));
 }
 
 BOOST_AUTO_TEST_CASE(why_gives_the_reason_and_the_decisions) {
   const auto why = ordered_json::parse(R"({"model": "concept", "state": "suspended",
     "reason": "its idle leases made room for attribute", "decisions": [
       {"time_ms": 1767225600999, "action": "suspended", "reason": "attribute waits for its memory"}]})");
-  BOOST_TEST(why_text(why, false) ==
+  BOOST_TEST(why_text(why, View{}) ==
              "concept is suspended: its idle leases made room for attribute\n"
              "\n"
              "WHEN                 DECISION   REASON\n"
