@@ -2,6 +2,7 @@
 
 #include "call.h"
 #include "features.h"
+#include "value.h"
 
 /* Lock held. */
 static gm_status subscribe(gm_client* client, bool on, int32_t timeout_ms) {
@@ -13,7 +14,13 @@ static gm_status subscribe(gm_client* client, bool on, int32_t timeout_ms) {
   gmi_message* response;
   status = gmi_call_run(client, call, &encoder, gmi_deadline_after(timeout_ms), /*cancels=*/false,
                         &response);
-  if (status == GM_OK) gmi_message_free(response);
+  if (status != GM_OK) return status;
+  gmi_reader reader = gmi_read_map(response->result, "result");
+  gmi_read_u64(&reader, "next_seq", UINT64_MAX, /*needed=*/true);
+  if (reader.fault != NULL) {
+    status = gmi_client_broke(client, "the answer to events.subscribe", reader.fault);
+  }
+  gmi_message_free(response);
   return status;
 }
 

@@ -142,14 +142,15 @@ static gm_status read_once(gm_client* client, gmi_deadline deadline) {
 
   gmi_unlock(client);
   int count = poll(fds, 2, left_ms);
-  bool signalled = count < 0 && errno == EINTR;
+  int reason = count < 0 ? errno : 0;
   if (count > 0 && fds[1].revents != 0) gmi_link_drain_wake(&client->link);
   ssize_t received = -EAGAIN;
   if (count > 0 && (fds[0].revents & ~POLLOUT) != 0) received = gmi_link_receive(&client->link);
   gmi_lock(client);
 
   if (count > 0 && (fds[0].revents & POLLOUT) != 0) gmi_link_flush(&client->link);
-  if (signalled) return after_signal(client);
+  if (reason == EINTR) return after_signal(client);
+  if (reason != 0) return gmi_fail_errno(GM_E_SYSTEM, reason, "cannot wait for the daemon");
   return take_received(client, received);
 }
 
