@@ -286,8 +286,29 @@ BOOST_AUTO_TEST_CASE(the_dashboard_asks_for_what_there_is) {
     }
   }
   BOOST_TEST(queries >= 15u);
+  for (const json& variable : dashboard.at("templating").at("list"))
+    for (const std::string& name : names_in(variable.at("definition")))
+      BOOST_TEST(names.contains(name), name);
   for (const char* key : {"title", "uid", "schemaVersion", "templating", "__inputs"})
     BOOST_TEST(dashboard.contains(key), key);
+}
+
+// The queries of all panels as recording rules, with numbers for what Grafana puts in.
+BOOST_AUTO_TEST_CASE(prometheus_reads_the_dashboards_queries,
+                     *boost::unit_test::precondition(with_promtool)) {
+  const json dashboard = json::parse(read_file(source_path("tools/grafana/gpumodeld.json")));
+  json rules = json::array();
+  for (const json& panel : dashboard.at("panels"))
+    for (const json& target : panel.value("targets", json::array())) {
+      const std::string query = std::regex_replace(target.at("expr").get<std::string>(),
+                                                   std::regex(R"(\$__rate_interval)"), "1m");
+      rules.push_back({{"record", "panel:query" + std::to_string(rules.size())}, {"expr", query}});
+    }
+  std::ofstream(path("rules.yml")) << json{{"groups", {{{"name", "dashboard"}, {"rules", rules}}}}};
+  const Finished done = run({promtool(), "check", "rules", path("rules.yml")});
+  BOOST_TEST(done.exit_code == 0, done.out + done.err);
+  BOOST_TEST(done.out.find("SUCCESS: " + std::to_string(rules.size()) + " rules found") !=
+             std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_reload_switches_the_textfile) {
