@@ -6,10 +6,6 @@
 set -eu
 action=$1 library=$2
 here=$(cd "$(dirname "$0")" && pwd)
-<<<<<<< HEAD
-headers=$here/../../include
-=======
->>>>>>> 611b4e4602ca109b8435c6c559db6935003ab6f2
 baseline=$here/libgpumodel.abi.xml
 
 skip() {
@@ -21,19 +17,11 @@ command -v abidiff >/dev/null || skip "abidiff is not installed (Debian: abigail
 
 case $action in
   update)
-<<<<<<< HEAD
-    abidw --headers-dir "$headers" --drop-private-types --no-show-locs --no-corpus-path --no-comp-dir-path \
-      --out-file "$baseline" "$library"
-    ;;
-  check)
-    if ! abidiff --headers-dir2 "$headers" --drop-private-types --no-show-locs --no-added-syms \
-=======
     abidw --no-show-locs --no-corpus-path --no-comp-dir-path \
       --out-file "$baseline" "$library"
     ;;
   check)
     if ! abidiff --no-show-locs --no-added-syms \
->>>>>>> 611b4e4602ca109b8435c6c559db6935003ab6f2
       --suppressions "$here/libgpumodel.abi.suppr" "$baseline" "$library"; then
       echo "the interface is not that of the last release; programs compiled against it may break" >&2
       exit 1
