@@ -30,8 +30,8 @@ struct TextfileFixture : test::LoopFixture {
   }
   ~TextfileFixture() { fs::remove_all(folder); }
   std::string path(const std::string& name) const { return folder + "/" + name; }
-  bool comes(const std::string& file, const std::string& text) {
-    return run_until([&] { return content(file) == text; });
+  bool comes(const std::string& file, const std::string& expected) {
+    return run_until([&] { return content(file) == expected; });
   }
 
   std::string folder;
