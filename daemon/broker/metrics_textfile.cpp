@@ -31,6 +31,12 @@ bool write_all(int fd, std::string_view text) {
   return true;
 }
 
+void remove_file(const std::string& path) {
+  if (path.empty()) return;
+  ::unlink(path.c_str());
+  ::unlink(aside_path(path).c_str());
+}
+
 // In a process of its own: a folder may be on a disk that hangs. Why not, or nothing.
 std::string replace_file(const std::string& path, const std::string& text) {
   const std::string fresh = aside_path(path);
@@ -65,10 +71,9 @@ MetricsTextfile::~MetricsTextfile() {
 void MetricsTextfile::write_to(const std::string& path) {
   if (path == path_) return;
   timer_.cancel();
-  if (exists_) ::unlink(path_.c_str());
+  remove_file(path_);
   path_ = path;
   told_.clear();
-  exists_ = false;
   if (!path_.empty()) write();
 }
 
@@ -85,8 +90,7 @@ void MetricsTextfile::write() {
               [this, path = path_](const std::optional<std::string>& failure) {
                 writing_ = false;
                 if (path == path_) return on_written(failure);
-                // It was told another one meanwhile.
-                if (failure && failure->empty()) ::unlink(path.c_str());
+                remove_file(path);  // it was told another one meanwhile
                 if (!path_.empty()) write();
               });
 }
@@ -94,7 +98,6 @@ void MetricsTextfile::write() {
 void MetricsTextfile::on_written(const std::optional<std::string>& failure) {
   const std::string why = failure.value_or(path_ + ": it could not be written in time");
   if (why.empty()) {
-    exists_ = true;
     if (!told_.empty()) log_.info(messages::kTextfileWritten, {{"FILE", path_}});
   } else if (why != told_) {
     log_.warning(messages::kTextfileFailed, {{"REASON", why}});

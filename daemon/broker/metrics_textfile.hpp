@@ -22,7 +22,8 @@ class MetricsTextfile {
   MetricsTextfile(const MetricsTextfile&) = delete;
   MetricsTextfile& operator=(const MetricsTextfile&) = delete;
 
-  // From now on the file is this one; empty: none. The old one, where it is another, is removed.
+  // From now on the file is this one, the daemon's own; empty: none. The old one is removed, a
+  // write that is on its way included.
   void write_to(const std::string& path);
 
  private:
@@ -36,8 +37,7 @@ class MetricsTextfile {
   std::optional<Aside> aside_;  // its own, to be ended before the file is removed
   asio::steady_timer timer_;
   std::string path_;
-  std::string told_;     // the failure that was logged last; empty: it works
-  bool exists_ = false;  // it was written, by us
+  std::string told_;  // the failure that was logged last; empty: it works
   bool writing_ = false;
 };
 
