@@ -281,7 +281,7 @@ BOOST_AUTO_TEST_CASE(an_engine_that_hangs_is_killed_and_the_lease_goes_on) {
     const pid_t before = engine_pid();
     const Answer answer = peer.wait(peer.generate(lease, prompt, 5));
     BOOST_TEST((answer.error().code == Code::engine_lost), prompt);
-    BOOST_TEST(log().find(reason) != std::string::npos, prompt);
+    BOOST_TEST(eventually([&] { return log().find(reason) != std::string::npos; }), prompt);
     BOOST_TEST(!peer.wait(peer.generate(lease, "hello", 1)).failed(), prompt);
     BOOST_TEST(engine_pid() != before);
   }

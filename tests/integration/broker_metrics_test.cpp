@@ -236,6 +236,20 @@ BOOST_AUTO_TEST_CASE(the_host_cache_and_adapters_count) {
 BOOST_AUTO_TEST_CASE(formats_are_two_and_json_reaches_both) {
   start();
   auto peer = client();
+  const auto both = [&](const char* params) {
+    return json::parse(
+        peer.call<wire::CallJsonResult>("call_json", wire::CallJsonParams{"metrics", params})
+            .result);
+  };
+  BOOST_TEST(both("{}")["families"].is_null());
+  BOOST_TEST(
+      both("{}")["text"].get<std::string>().find(
+          "# TYPE gpumodel_build_info gauge\ngpumodel_build_info{protocol=\"1\",version=\"") !=
+      std::string::npos);
+  BOOST_TEST(both(R"({"format": "families"})")["families"][0]["name"] == "gpumodel_build_info");
+  BOOST_TEST((peer.ask("metrics", wire::MetricsParams{"xml"}).error().code == wire::Code::invalid));
+  const auto features = client().hello().features;
+  BOOST_TEST((std::find(features.begin(), features.end(), "metrics") != features.end()));
 }
 
 BOOST_AUTO_TEST_CASE(prometheus_has_nothing_against_it,
