@@ -4,7 +4,6 @@
         print(model.chat("Name three entities of a shop."))
 """
 
-from .aio import AsyncClient, AsyncLease, AsyncStream
 from .client import Client
 from .errors import (
     BadRequestError, BusyError, ConnectionFailedError, DeadlockError, DeniedError, DeviceError, DisconnectedError,
@@ -23,7 +22,7 @@ from .types import (
 
 __version__ = "1.0.0"
 __all__ = [
-    "AsyncClient", "AsyncLease", "AsyncStream", "BadRequestError", "BusyError", "Chunk", "Client",
+    "BadRequestError", "BusyError", "Chunk", "Client",
     "ConnectionFailedError", "DeadlockError", "DeniedError", "DeviceError", "DisconnectedError", "DrainingError",
     "EngineLostError", "Error", "Event", "EventType", "Finish", "ForeignMemoryError", "ForkedError",
     "GenerationError", "InternalError", "InterruptedCallError", "InvalidError", "Lease", "LeaseError", "LeaseInfo",

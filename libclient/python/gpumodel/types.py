@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, Union
 
 if TYPE_CHECKING:
-    from .aio import AsyncLease
     from .lease import Lease
 
 Message = Mapping[str, Any]
@@ -87,7 +86,7 @@ class EventType(enum.Enum):
 @dataclass(frozen=True)
 class Event:
     type: EventType
-    lease: Lease | AsyncLease | None = None
+    lease: Lease | None = None
     position: int = 0  # 1: next
     fraction: float = 0.0  # of a load
     eta_ms: int = 0  # 0: unknown
