@@ -24,7 +24,10 @@ const io::ModelConfig& base() {
 void check(const model::AdapterLayout& layout, const io::TensorIndex& tensors) {
   if (layout.layers.size() != 2 || layout.pieces.size() != tensors.tensors.size()) std::abort();
   for (const model::Piece& piece : layout.pieces) {
-    const std::uint64_t end = piece.arena_offset + piece.elements * io::dtype_bytes(piece.target);
+    const std::int64_t row_bytes =
+        gpumodel::engine::device::row_bytes(piece.target, piece.columns);
+    const std::uint64_t end =
+        piece.arena_offset + static_cast<std::uint64_t>(piece.rows * row_bytes);
     if (end > layout.shrunk.offset || layout.shrunk.offset > layout.bytes) std::abort();
   }
 }
