@@ -17,9 +17,10 @@ set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib")
 
 find_program(GPUMODEL_CCACHE ccache)
 if(GPUMODEL_CCACHE)
-  # The sloppiness is what ccache asks for where precompiled headers are used.
+  # The sloppiness is what ccache asks for where precompiled headers are used. Depending on the compiler's own list of
+  # headers and hashing each of them once, a first build costs little more than one without ccache.
   set(launcher "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-      "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${GPUMODEL_CCACHE}")
+      "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 CCACHE_INODECACHE=1 "${GPUMODEL_CCACHE}")
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
