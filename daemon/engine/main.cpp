@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -43,8 +44,12 @@ void tie_to_parent() {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) std::signal(signal, SIG_IGN);
 }
 
+// For tests and measurements: the kernels that a better processor would not choose.
+constexpr const char* kKernelsVariable = "GPUMODEL_CPU_KERNELS";
+
 std::unique_ptr<engine::device::Backend> make_backend(int threads) {
-  if (auto fast = engine::device::make_cpu_backend(threads)) return fast;
+  const char* const kernels = std::getenv(kKernelsVariable);
+  if (auto fast = engine::device::make_cpu_backend(threads, kernels ? kernels : "")) return fast;
   return engine::device::make_aten_backend(threads);
 }
 

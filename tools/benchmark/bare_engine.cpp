@@ -1,6 +1,7 @@
 #include "benchmark/bare_engine.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 
 namespace gpumodel::bench {
@@ -10,7 +11,8 @@ using namespace engine;
 int threads() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
 
 std::unique_ptr<device::Backend> best_backend() {
-  auto cpu = device::make_cpu_backend(threads());
+  const char* const kernels = std::getenv("GPUMODEL_CPU_KERNELS");
+  auto cpu = device::make_cpu_backend(threads(), kernels ? kernels : "");
   return cpu ? std::move(cpu) : device::make_aten_backend(threads());
 }
 

@@ -22,8 +22,8 @@ std::unique_ptr<engine::device::Backend> best_backend();
 
 class BareEngine {
  public:
-  // Loads the folder in `dtype` (bf16, int8, ...) with room for `tokens` in the key-value pages. The
-  // backend outlives this. Throws what loading throws.
+  // Loads the folder in `dtype` (bf16, int8, ...) with room for `tokens` in the key-value pages.
+  // The backend outlives this. Throws what loading throws.
   BareEngine(const std::string& folder, const std::string& dtype, std::int64_t tokens,
              engine::device::Backend& backend);
 

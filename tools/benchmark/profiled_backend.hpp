@@ -23,7 +23,10 @@ class ProfiledBackend final : public engine::device::Backend {
   double seconds(std::size_t operation) const { return seconds_[operation]; }
 
   const char* name() const override { return of_.name(); }
-  void prepare(const engine::device::AttentionShape& shape) override { of_.prepare(shape); }
+  void prepare(const engine::device::AttentionShape& shape,
+               const engine::device::StepShape& step) override {
+    of_.prepare(shape, step);
+  }
 
   void embed(const engine::device::MatrixView& table, std::span<const std::int32_t> tokens,
              float scale, float* out) override {

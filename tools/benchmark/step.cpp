@@ -82,9 +82,8 @@ std::vector<double> measure(Batch& batch, std::int32_t steps) {
   for (std::int32_t i = 0; i < steps; ++i) {
     const auto begun = std::chrono::steady_clock::now();
     batch.run();
-    ms.push_back(
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun)
-            .count());
+    ms.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun)
+                     .count());
   }
   std::sort(ms.begin(), ms.end());
   return ms;
@@ -114,10 +113,11 @@ void run(const Options& options) {
   if (profiled) profiled->reset();
   const std::vector<double> ms = measure(batch, options.steps);
   const double median = ms[ms.size() / 2];
-  std::printf("{\"backend\": \"%s\", \"step_ms\": {\"median\": %.4f, \"least\": %.4f}, "
-              "\"rows_per_s\": %.1f, \"weights_bytes\": %llu",
-              backend->name(), median, ms.front(), 1000.0 * options.sequences * options.rows / median,
-              static_cast<unsigned long long>(engine.source().layout.tensor_bytes));
+  std::printf(
+      "{\"backend\": \"%s\", \"step_ms\": {\"median\": %.4f, \"least\": %.4f}, "
+      "\"rows_per_s\": %.1f, \"weights_bytes\": %llu",
+      backend->name(), median, ms.front(), 1000.0 * options.sequences * options.rows / median,
+      static_cast<unsigned long long>(engine.source().layout.tensor_bytes));
   if (profiled) print_operations(*profiled, options.steps);
   std::printf("}\n");
 }

@@ -11,6 +11,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "engine/device/matrix.hpp"
 #include "engine/kv/kv_store.hpp"
@@ -32,6 +35,12 @@ struct AttentionShape {
   std::int64_t qkv_columns() const {
     return (std::int64_t{heads} + 2 * std::int64_t{kv_heads}) * head_dim;
   }
+};
+
+// What a step of a model has at most.
+struct StepShape {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;  // of an x that a product takes
 };
 
 // One sequence's rows in a step. Row i of it is the token at `position + i`; the tokens before
@@ -74,9 +83,9 @@ class Backend {
   // For reports: "avx2", "aten".
   virtual const char* name() const = 0;
 
-  // Makes room for what the operations keep for themselves, for every shape prepared so far. Once
-  // for each model, before its first step; the only call that allocates.
-  virtual void prepare(const AttentionShape& shape) = 0;
+  // Makes room for what the operations keep for themselves, for all shapes and steps prepared so
+  // far. For each layer of a model, before its first step; the only call that allocates.
+  virtual void prepare(const AttentionShape& shape, const StepShape& step) = 0;
 
   // out (tokens, columns) = scale * the table's rows at `tokens`, each below table.rows.
   virtual void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float scale,
@@ -92,6 +101,8 @@ class Backend {
                           std::int64_t rows, float* qkv) = 0;
 
   // out (rows, w.rows) = or += x (rows, w.columns) w^T + bias (w.rows, or nullptr). out is not x.
+  // Products may round x to what w is kept in: to bf16, and for a quantised w to eight bits in
+  // blocks of 64 columns that have a scale each.
   virtual void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
                       Output output, float* out) = 0;
 
@@ -139,8 +150,12 @@ class Backend {
 // the whole process.
 std::unique_ptr<Backend> make_aten_backend(int threads);
 
-// Ours for x86 processors with AVX2, FMA and F16C; nullptr on another processor. `threads` is at
-// least 1, the caller's own included.
-std::unique_ptr<Backend> make_cpu_backend(int threads);
+// The kernels of ours that this processor runs, the fastest first: "avx512" (F, BW, DQ, VL, VNNI
+// and BF16), "avx2" (with FMA and F16C).
+std::vector<std::string> cpu_kernels();
+
+// Ours, with the kernels of that name or the fastest; nullptr where this processor does not run
+// them. `threads` is at least 1, the caller's own included.
+std::unique_ptr<Backend> make_cpu_backend(int threads, std::string_view kernels = {});
 
 }  // namespace gpumodel::engine::device

@@ -1,5 +1,6 @@
 #include "engine/model/decoder.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -35,6 +36,11 @@ float rounded_to(io::DType dtype, float value) {
       return bf16_to_float(float_to_bf16(value));
   }
   return value;
+}
+
+std::int64_t widest_input(const io::ModelConfig& config) {
+  return std::max({std::int64_t{config.hidden_size}, std::int64_t{config.intermediate_size},
+                   std::int64_t{config.heads} * config.head_dim});
 }
 
 void require(bool holds, const char* what) {
@@ -77,7 +83,7 @@ Decoder::Decoder(const io::ModelConfig& config, const ModelWeights& weights,
   }
   for (const io::LayerConfig& layer : config.by_layer) {
     shapes_.push_back(attention_shape(config, layer));
-    backend_.prepare(shapes_.back());
+    backend_.prepare(shapes_.back(), {kMaxStepRows, widest_input(config)});
   }
   tokens_.reserve(kMaxStepRows);
   sequences_.reserve(kMaxStepRows);

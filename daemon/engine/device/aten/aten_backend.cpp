@@ -95,7 +95,7 @@ class AtenBackend final : public Backend {
 
   const char* name() const override { return "aten"; }
 
-  void prepare(const AttentionShape&) override {}
+  void prepare(const AttentionShape&, const StepShape&) override {}
 
   void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float scale,
              float* out) override {

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "engine/device/backend.hpp"
+#include "engine/device/cpu/aligned_bytes.hpp"
+#include "engine/device/cpu/blocks.hpp"
 #include "engine/device/cpu/kernels.hpp"
 #include "engine/device/cpu/thread_team.hpp"
 
@@ -15,19 +17,22 @@ using cpu::Kernels;
 // A task of about this much work costs some microseconds: small beside it is the claim of a task,
 // and small beside a product is the wait for the last of its tasks.
 constexpr std::int64_t kTaskElements = 32 * 1024;  // of a weight matrix, or of activations
-constexpr std::int64_t kPanelColumns = 32;         // of a product of many rows
+constexpr std::int64_t kManyTaskRows = 32;         // of weights, in a product of many rows
 
 class CpuBackend final : public Backend {
  public:
   CpuBackend(const Kernels& kernels, int threads) : kernels_(kernels), team_(threads) {
     scratch_.resize(static_cast<std::size_t>(team_.threads()));
-    grow_scratch(kernels_.linear_scratch_floats());
   }
 
   const char* name() const override { return kernels_.name; }
 
-  void prepare(const AttentionShape& shape) override {
+  void prepare(const AttentionShape& shape, const StepShape& step) override {
     grow_scratch(kernels_.attention_scratch_floats(shape.head_dim));
+    grow_scratch(kernels_.linear_scratch_floats(step.columns));
+    const std::int64_t row = std::max(cpu::input_bytes(cpu::Input::bf16, step.columns),
+                                      cpu::input_bytes(cpu::Input::int8, step.columns));
+    packed_.grow(step.rows * row);
   }
 
   void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float scale,
@@ -148,11 +153,13 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  void product(const cpu::LinearArgs& args) {
+  void product(cpu::LinearArgs args) {
     const MatrixView& w = args.w;
-    const bool many = args.rows >= kernels_.many_rows_from;
+    pack_input(args);
+    const bool many = kernels_.is_many(w.format, args.rows);
+    const std::int64_t least = cpu::kTaskRows;
     const std::int64_t step =
-        many ? kPanelColumns : std::max<std::int64_t>(4, kTaskElements / w.columns / 4 * 4);
+        many ? kManyTaskRows : std::max(least, kTaskElements / w.columns / least * least);
     team_.run((w.rows + step - 1) / step, [&](std::int64_t task, int thread) {
       const std::int64_t first = task * step;
       const std::int64_t last = std::min(first + step, w.rows);
@@ -160,6 +167,18 @@ class CpuBackend final : public Backend {
         kernels_.linear_many_rows(args, first, last, scratch(thread));
       else
         kernels_.linear_few_rows(args, first, last);
+    });
+  }
+
+  void pack_input(cpu::LinearArgs& args) {
+    const std::int64_t columns = args.w.columns;
+    args.input = kernels_.input_of(args.w.format, args.rows);
+    if (args.input == cpu::Input::floats) return;
+    args.packed_stride = cpu::input_bytes(args.input, columns);
+    args.packed = packed_.data();
+    for_rows(args.rows, columns, [&](std::int64_t row) {
+      kernels_.pack_input(args.input, args.x + row * args.x_stride, columns,
+                          packed_.data() + row * args.packed_stride);
     });
   }
 
@@ -200,13 +219,26 @@ class CpuBackend final : public Backend {
   const Kernels& kernels_;
   cpu::ThreadTeam team_;
   std::vector<std::vector<float>> scratch_;  // by thread
+  cpu::AlignedBytes packed_;                 // x of the product that runs
 };
+
+// The fastest first; null what this processor does not run.
+const Kernels* const kAll[] = {cpu::avx512_kernels(), cpu::avx2_kernels()};
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(int threads) {
-  const Kernels* kernels = cpu::avx2_kernels();
-  return kernels ? std::make_unique<CpuBackend>(*kernels, threads) : nullptr;
+std::vector<std::string> cpu_kernels() {
+  std::vector<std::string> names;
+  for (const Kernels* kernels : kAll)
+    if (kernels != nullptr) names.emplace_back(kernels->name);
+  return names;
+}
+
+std::unique_ptr<Backend> make_cpu_backend(int threads, std::string_view name) {
+  for (const Kernels* kernels : kAll)
+    if (kernels != nullptr && (name.empty() || name == kernels->name))
+      return std::make_unique<CpuBackend>(*kernels, threads);
+  return nullptr;
 }
 
 }  // namespace gpumodel::engine::device

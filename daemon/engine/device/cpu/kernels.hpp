@@ -1,12 +1,20 @@
 // The inner loops of the CPU backend, one table per instruction set.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "engine/device/backend.hpp"
 #include "engine/device/matrix.hpp"
 
 namespace gpumodel::engine::device::cpu {
+
+// What a product reads of x.
+enum class Input {
+  floats,  // x as it is
+  bf16,    // rounded to nearest even; rows padded with zeros to a multiple of 32 columns
+  int8,    // blocks.hpp
+};
 
 // out (rows, w.rows) = or += x (rows, w.columns) w^T + bias.
 struct LinearArgs {
@@ -18,6 +26,9 @@ struct LinearArgs {
   Output output;
   float* out;
   std::int64_t out_stride;
+  Input input = Input::floats;
+  const std::byte* packed = nullptr;  // x in another form than floats, by rows of packed_stride
+  std::int64_t packed_stride = 0;     // bytes, a multiple of 64
 };
 
 // Queries `first` .. `first + count - 1` of one sequence and one key head: query i is of the
@@ -35,13 +46,19 @@ struct AttentionArgs {
 };
 
 inline constexpr std::int64_t kMaxQueries = 96;
+inline constexpr std::int64_t kTaskRows = 4;
 
 struct Kernels {
   const char* name;
 
+  // In which form a product of so many rows with weights of this format wants x. pack_input makes a
+  // row of it, of input_bytes(input, columns) bytes, aligned to 64.
+  Input (*input_of)(MatrixFormat format, std::int64_t rows);
+  void (*pack_input)(Input input, const float* x, std::int64_t columns, std::byte* to);
+
   // Columns first .. last - 1 of out. few_rows reads every weight once for a group of rows and is
   // best for a handful of them; many_rows unpacks blocks of weights into the scratch and works
-  // there.
+  // there. A task has a multiple of kTaskRows rows of weights, but for the last.
   void (*linear_few_rows)(const LinearArgs& args, std::int64_t first, std::int64_t last);
   void (*linear_many_rows)(const LinearArgs& args, std::int64_t first, std::int64_t last,
                            float* scratch);
@@ -59,12 +76,15 @@ struct Kernels {
   void (*pack)(const float* from, std::int64_t count, io::DType dtype,
                void* to);  // round to nearest even
 
-  std::int64_t many_rows_from;  // rows from which many_rows is faster
-  std::int64_t (*linear_scratch_floats)();
+  // Whether many_rows is faster.
+  bool (*is_many)(MatrixFormat format, std::int64_t rows);
+  std::int64_t (*linear_scratch_floats)(std::int64_t columns);
   std::int64_t (*attention_scratch_floats)(std::int64_t head_dim);
 };
 
 // nullptr where this processor lacks AVX2, FMA or F16C.
 const Kernels* avx2_kernels();
+// nullptr where it lacks those or one of AVX-512 F, BW, DQ, VL, VNNI and BF16.
+const Kernels* avx512_kernels();
 
 }  // namespace gpumodel::engine::device::cpu

@@ -3,6 +3,8 @@
 
 namespace gpumodel::engine::device {
 
-std::unique_ptr<Backend> make_cpu_backend(int) { return nullptr; }
+std::vector<std::string> cpu_kernels() { return {}; }
+
+std::unique_ptr<Backend> make_cpu_backend(int, std::string_view) { return nullptr; }
 
 }  // namespace gpumodel::engine::device

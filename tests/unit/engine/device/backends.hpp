@@ -15,11 +15,15 @@ namespace gpumodel::test {
 struct Candidates {
   std::vector<std::unique_ptr<device::Backend>> all;
   Candidates() {
-    if (auto cpu = device::make_cpu_backend(3)) all.push_back(std::move(cpu));
+    for (const std::string& kernels : device::cpu_kernels())
+      all.push_back(device::make_cpu_backend(3, kernels));
 #ifdef GPUMODEL_WITH_ATEN
     all.push_back(device::make_aten_backend(1));
 #endif
     BOOST_REQUIRE(!all.empty());
+    // Of what the tests multiply; attention's tests prepare what they attend to.
+    for (const auto& candidate : all)
+      candidate->prepare({.heads = 1, .kv_heads = 1, .head_dim = 2}, {128, 2048});
   }
 };
 
@@ -35,6 +39,12 @@ inline void check_close(const std::string& what, const std::vector<float>& got,
   }
   BOOST_TEST(worst <= tolerance * scale,
              what << ": off by " << worst << " at a scale of " << scale);
+}
+
+// For check_close of a product whose x is any: what rounding x may cost, where w is of this format.
+inline double product_tolerance(device::MatrixFormat format) {
+  if (device::is_quantized(format)) return 2e-2;
+  return format == device::MatrixFormat::bf16 ? 5e-3 : 4e-6;
 }
 
 inline std::size_t count_of(std::int64_t rows, std::int64_t columns) {

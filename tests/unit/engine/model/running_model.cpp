@@ -111,7 +111,8 @@ Reference::Reference(const std::string& folder) {
 
 std::vector<std::unique_ptr<device::Backend>> backends() {
   std::vector<std::unique_ptr<device::Backend>> all;
-  if (auto cpu = device::make_cpu_backend(2)) all.push_back(std::move(cpu));
+  for (const std::string& kernels : device::cpu_kernels())
+    all.push_back(device::make_cpu_backend(2, kernels));
 #ifdef GPUMODEL_WITH_ATEN
   // One thread: OpenMP threads that wait for each other spin, on a busy machine for very long.
   all.push_back(device::make_aten_backend(1));

@@ -58,7 +58,7 @@ void panel_product(const LinearArgs& args, std::int64_t first, std::int64_t coun
 
 }  // namespace
 
-std::int64_t linear_scratch_floats() { return kMaxDepth * kTileColumns; }
+std::int64_t linear_scratch_floats(std::int64_t) { return kMaxDepth * kTileColumns; }
 
 void linear_many_rows(const LinearArgs& args, std::int64_t first, std::int64_t last,
                       float* scratch) {

@@ -14,11 +14,19 @@ bool has_f16c() {
   return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
 }
 
+bool is_many(MatrixFormat, std::int64_t rows) { return rows >= 12; }
+
+Input input_of(MatrixFormat format, std::int64_t rows) {
+  return is_quantized(format) && !is_many(format, rows) ? Input::int8 : Input::floats;
+}
+
 }  // namespace
 
 const Kernels* avx2_kernels() {
   static constexpr Kernels kKernels{
       .name = "avx2",
+      .input_of = input_of,
+      .pack_input = avx2::pack_input,
       .linear_few_rows = avx2::linear_few_rows,
       .linear_many_rows = avx2::linear_many_rows,
       .attention = avx2::attention,
@@ -29,7 +37,7 @@ const Kernels* avx2_kernels() {
       .rotate = avx2::rotate,
       .unpack_row = avx2::unpack_row,
       .pack = avx2::pack,
-      .many_rows_from = 12,
+      .is_many = is_many,
       .linear_scratch_floats = avx2::linear_scratch_floats,
       .attention_scratch_floats = avx2::attention_scratch_floats,
   };
