@@ -125,7 +125,8 @@ class Backend {
                               std::int32_t layer) = 0;
 
   // out (rows, heads * head_dim): softmax(softcap(scale * q k^T)) v, causal and within the window,
-  // k and v from the pages of `layer`, where rope_and_store has put this step's as well.
+  // k and v from the pages of `layer`, where rope_and_store has put this step's as well. Over pages
+  // in bf16, q and the softmax may be rounded to bf16.
   virtual void attention(const AttentionShape& shape, std::span<const SequenceRows> sequences,
                          const float* qkv, const kv::KvStore& store, std::int32_t layer,
                          float* out) = 0;

@@ -5,6 +5,7 @@
 
 #include "engine/device/backend.hpp"
 #include "engine/device/cpu/aligned_bytes.hpp"
+#include "engine/device/cpu/attention_tasks.hpp"
 #include "engine/device/cpu/blocks.hpp"
 #include "engine/device/cpu/kernels.hpp"
 #include "engine/device/cpu/thread_team.hpp"
@@ -33,6 +34,12 @@ class CpuBackend final : public Backend {
     const std::int64_t row = std::max(cpu::input_bytes(cpu::Input::bf16, step.columns),
                                       cpu::input_bytes(cpu::Input::int8, step.columns));
     packed_.grow(step.rows * row);
+    const std::int64_t parts =
+        cpu::most_parts(team_.threads()) * cpu::kMaxQueries * (shape.head_dim + 2);
+    if (parts_.size() < static_cast<std::size_t>(parts))
+      parts_.resize(static_cast<std::size_t>(parts));
+    tasks_.reserve(
+        static_cast<std::size_t>(step.rows * shape.heads + cpu::most_parts(team_.threads())));
   }
 
   void embed(const MatrixView& table, std::span<const std::int32_t> tokens, float scale,
@@ -112,19 +119,19 @@ class CpuBackend final : public Backend {
   void attention(const AttentionShape& shape, std::span<const SequenceRows> sequences,
                  const float* qkv, const kv::KvStore& store, std::int32_t layer,
                  float* out) override {
-    const std::int64_t group = shape.heads / shape.kv_heads;
-    for (const SequenceRows& sequence : sequences) {
-      const std::int64_t queries = sequence.rows * group;
-      const std::int64_t blocks = (queries + cpu::kMaxQueries - 1) / cpu::kMaxQueries;
-      team_.run(blocks * shape.kv_heads, [&](std::int64_t task, int thread) {
-        // The last blocks see most tokens: they go first, so that the threads end together.
-        const std::int64_t first = (blocks - 1 - task / shape.kv_heads) * cpu::kMaxQueries;
-        const auto kv_head = static_cast<std::int32_t>(task % shape.kv_heads);
-        kernels_.attention({&sequence, &shape, &store, layer, kv_head, first,
-                            std::min(cpu::kMaxQueries, queries - first), qkv, out},
-                           scratch(thread));
-      });
-    }
+    cpu::plan_attention(shape, sequences, team_.threads(), tasks_);
+    const std::int64_t stride = cpu::kMaxQueries * (shape.head_dim + 2);
+    const auto sums_of = [&](const cpu::AttentionTask& task) {
+      return task.part < 0 ? nullptr : parts_.data() + task.part * stride;
+    };
+    team_.run(static_cast<std::int64_t>(tasks_.size()), [&](std::int64_t index, int thread) {
+      const cpu::AttentionTask& task = tasks_[static_cast<std::size_t>(index)];
+      kernels_.attention({task.sequence, &shape, &store, layer, task.kv_head, task.first,
+                          task.count, qkv, out, task.first_token, task.last_token, sums_of(task)},
+                         scratch(thread));
+    });
+    for (const cpu::AttentionTask& task : tasks_)
+      if (task.parts > 1) merge(shape, task, sums_of(task), out);
   }
 
   void gate(io::Activation activation, const float* gate_up, std::int64_t rows,
@@ -153,6 +160,20 @@ class CpuBackend final : public Backend {
   }
 
  private:
+  void merge(const AttentionShape& shape, const cpu::AttentionTask& task, const float* parts,
+             float* out) {
+    const std::int64_t group = shape.heads / shape.kv_heads;
+    const std::int64_t query_floats = shape.head_dim + 2;
+    for (std::int64_t i = 0; i < task.count; ++i) {
+      const std::int64_t query = task.first + i;
+      const std::int64_t head = task.kv_head * group + query % group;
+      float* to = out + (task.sequence->first_row + query / group) * shape.query_columns() +
+                  head * shape.head_dim;
+      cpu::merge_parts(parts + i * query_floats, task.parts, cpu::kMaxQueries * query_floats,
+                       shape.head_dim, to);
+    }
+  }
+
   void product(cpu::LinearArgs args) {
     const MatrixView& w = args.w;
     pack_input(args);
@@ -220,6 +241,8 @@ class CpuBackend final : public Backend {
   cpu::ThreadTeam team_;
   std::vector<std::vector<float>> scratch_;  // by thread
   cpu::AlignedBytes packed_;                 // x of the product that runs
+  std::vector<cpu::AttentionTask> tasks_;
+  std::vector<float> parts_;  // by task
 };
 
 // The fastest first; null what this processor does not run.

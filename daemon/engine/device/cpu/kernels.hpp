@@ -32,7 +32,8 @@ struct LinearArgs {
 };
 
 // Queries `first` .. `first + count - 1` of one sequence and one key head: query i is of the
-// sequence's row i / group and of the key head's query head i % group.
+// sequence's row i / group and of the key head's query head i % group. They see tokens first_token
+// .. last_token - 1 here, a multiple of a page apart, and others elsewhere where `partial` is set.
 struct AttentionArgs {
   const SequenceRows* sequence;
   const AttentionShape* shape;
@@ -43,6 +44,11 @@ struct AttentionArgs {
   std::int64_t count;  // at most kMaxQueries
   const float* qkv;    // of all rows of the step
   float* out;
+  std::int64_t first_token;
+  std::int64_t last_token;
+  // nullptr, or by query: head_dim sums of exp(score - maximum) * value, the maximum and the sum of
+  // exp(score - maximum); a query that sees none of the tokens has a sum of 0.
+  float* partial;
 };
 
 inline constexpr std::int64_t kMaxQueries = 96;

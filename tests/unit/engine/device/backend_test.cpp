@@ -263,10 +263,15 @@ BOOST_AUTO_TEST_CASE(attention_sees_this_step_and_the_pages_before_it) {
   struct Chunks {
     std::int32_t before, now;
   };
-  const Chunks sequences[] = {{0, 1}, {31, 1}, {32, 1}, {200, 1}, {0, 50}, {45, 70}};
+  // The second is long, and small enough for its tokens to be shared between threads.
+  const std::vector<Chunks> batches[] = {{{0, 1}, {31, 1}, {32, 1}, {200, 1}, {0, 50}, {45, 70}},
+                                         {{1700, 1}, {1290, 2}}};
   Random random(6);
   for (const Case& c : cases)
-    for (const io::DType dtype : kDTypes) {
+    for (std::size_t run = 0; run < std::size(kDTypes) * std::size(batches); ++run) {
+      const io::DType dtype = kDTypes[run % std::size(kDTypes)];
+      const std::vector<Chunks>& sequences = batches[run / std::size(kDTypes)];
+      if (sequences.size() == 2 && c.heads > 9) continue;  // nothing new, for very long
       const device::AttentionShape shape{.heads = c.heads,
                                          .kv_heads = c.kv_heads,
                                          .head_dim = c.head_dim,
@@ -369,7 +374,7 @@ BOOST_AUTO_TEST_CASE(attention_sees_this_step_and_the_pages_before_it) {
             attended.insert(attended.end(), expected.begin(), expected.end());
           }
         }
-        check_close(what + " attention", out, attended, 3e-6);
+        check_close(what + " attention", out, attended, dtype == io::DType::bf16 ? 1e-2 : 3e-6);
       }
     }
 }

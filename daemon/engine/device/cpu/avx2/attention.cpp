@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/device/cpu/attention_rows.hpp"
 #include "engine/device/cpu/avx2/elementwise.hpp"
 #include "engine/device/cpu/avx2/tile.hpp"
 
@@ -40,24 +41,6 @@ struct Block {
   }
 };
 
-std::int64_t group(const AttentionArgs& args) { return args.shape->heads / args.shape->kv_heads; }
-
-// The query's elements in the step's rows, where a row has `columns` and heads lie side by side.
-std::int64_t query_offset(const AttentionArgs& args, std::int64_t query, std::int64_t columns) {
-  const std::int64_t head = args.kv_head * group(args) + query % group(args);
-  return (args.sequence->first_row + query / group(args)) * columns + head * args.shape->head_dim;
-}
-
-std::int64_t position(const AttentionArgs& args, std::int64_t query) {
-  return args.sequence->position + query / group(args);
-}
-
-// The first token that the query sees.
-std::int64_t first_seen(const AttentionArgs& args, std::int64_t query) {
-  if (args.shape->window == 0) return 0;
-  return std::max<std::int64_t>(0, position(args, query) + 1 - args.shape->window);
-}
-
 void start(const AttentionArgs& args, Block& block) {
   for (std::int64_t i = 0; i < args.count; ++i) {
     const float* from = args.qkv + query_offset(args, args.first + i, args.shape->qkv_columns());
@@ -89,19 +72,12 @@ void unpack_page(const AttentionArgs& args, kv::PageId page, std::int64_t tokens
   });
 }
 
-// Which tokens of a page a query sees: from `first` on, before `end`. Either may lie outside.
-struct Visible {
-  std::int64_t first;
-  std::int64_t end;
-
-  bool is_empty() const { return first >= kPageTokens || end <= 0 || first >= end; }
-  // Of the eight tokens from `token` on.
-  __m256 mask(std::int64_t token) const {
-    const __m256i before = lanes(std::clamp<std::int64_t>(end - token, 0, 8));
-    const __m256i skipped = lanes(std::clamp<std::int64_t>(first - token, 0, 8));
-    return _mm256_castsi256_ps(_mm256_andnot_si256(skipped, before));
-  }
-};
+// Of the eight tokens of a page from `token` on.
+__m256 mask_of(const Visible& visible, std::int64_t token) {
+  const __m256i before = lanes(std::clamp<std::int64_t>(visible.end - token, 0, 8));
+  const __m256i skipped = lanes(std::clamp<std::int64_t>(visible.first - token, 0, 8));
+  return _mm256_castsi256_ps(_mm256_andnot_si256(skipped, before));
+}
 
 // Turns the query's scores into weights relative to its running maximum, and rescales what it has
 // summed so far (online softmax: Milakov, Gimelshein 2018, arXiv:1805.02867). Only visible tokens
@@ -115,7 +91,7 @@ void weigh(Block& block, std::int64_t query, const Visible& visible) {
   __m256 score[kPageTokens / 8], mask[kPageTokens / 8];
   __m256 best = _mm256_set1_ps(block.maximum[query]);
   for (std::int64_t i = 0; i < kPageTokens / 8; ++i) {
-    mask[i] = visible.mask(8 * i);
+    mask[i] = mask_of(visible, 8 * i);
     score[i] =
         _mm256_blendv_ps(_mm256_set1_ps(kMinusInfinity), _mm256_loadu_ps(scores + 8 * i), mask[i]);
     best = _mm256_max_ps(best, score[i]);
@@ -153,11 +129,7 @@ void attend_page(const AttentionArgs& args, std::int64_t first_token, std::int64
   }
   if (args.shape->softcap > 0.0f)
     softcap(block.scores, args.count * kPageTokens, args.shape->softcap);
-  for (std::int64_t i = 0; i < args.count; ++i) {
-    weigh(block, i,
-          {first_seen(args, args.first + i) - first_token,
-           position(args, args.first + i) + 1 - first_token});
-  }
+  for (std::int64_t i = 0; i < args.count; ++i) weigh(block, i, Visible(args, i, first_token));
   for (std::int64_t i = 0; i < args.count; i += kTileRows) {
     const std::int64_t rows = std::min(kTileRows, args.count - i);
     for (std::int64_t d = 0; d < block.width; d += kTileColumns)
@@ -175,20 +147,11 @@ std::int64_t attention_scratch_floats(std::int64_t head_dim) {
 void attention(const AttentionArgs& args, float* scratch) {
   Block block(args.shape->head_dim, scratch);
   start(args, block);
-  const std::int64_t context = position(args, args.first + args.count - 1) + 1;
-  const std::int64_t begin = first_seen(args, args.first) / kPageTokens * kPageTokens;
-  for (std::int64_t token = begin; token < context; token += kPageTokens) {
-    const std::int64_t tokens = std::min<std::int64_t>(kPageTokens, context - token);
-    unpack_page(args, args.sequence->pages[static_cast<std::size_t>(token / kPageTokens)], tokens,
-                block);
-    attend_page(args, token, tokens, block);
-  }
-  for (std::int64_t i = 0; i < args.count; ++i) {
-    const float inverse = 1.0f / block.total[i];
-    float* to = args.out + query_offset(args, args.first + i, args.shape->query_columns());
-    for (std::int64_t d = 0; d < block.head_dim; ++d)
-      to[d] = block.sums[i * block.width + d] * inverse;
-  }
+  for_pages(args, [&](kv::PageId page, kv::PageId, std::int64_t first_token, std::int64_t tokens) {
+    unpack_page(args, page, tokens, block);
+    attend_page(args, first_token, tokens, block);
+  });
+  finish(args, block.sums, block.width, block.maximum, block.total);
 }
 
 }  // namespace gpumodel::engine::device::cpu::avx2

@@ -1,8 +1,8 @@
 // Compiled for any x86-64 processor: asks which one this is before anything built for AVX-512 can
 // run. What AVX-512 makes no faster is AVX2's.
-#include "engine/device/cpu/avx2/attention.hpp"
 #include "engine/device/cpu/avx2/elementwise.hpp"
 #include "engine/device/cpu/avx2/linear.hpp"
+#include "engine/device/cpu/avx512/attention.hpp"
 #include "engine/device/cpu/avx512/linear.hpp"
 
 namespace gpumodel::engine::device::cpu {
@@ -33,7 +33,7 @@ const Kernels* avx512_kernels() {
       .pack_input = avx2::pack_input,
       .linear_few_rows = avx512::linear_few_rows,
       .linear_many_rows = avx512::linear_many_rows,
-      .attention = avx2::attention,
+      .attention = avx512::attention,
       .rms_norm = avx2::rms_norm,
       .gate = avx2::gate,
       .softcap = avx2::softcap,
@@ -43,7 +43,7 @@ const Kernels* avx512_kernels() {
       .pack = avx2::pack,
       .is_many = is_many,
       .linear_scratch_floats = avx512::linear_scratch_floats,
-      .attention_scratch_floats = avx2::attention_scratch_floats,
+      .attention_scratch_floats = avx512::attention_scratch_floats,
   };
   const bool runs = avx2_kernels() != nullptr && __builtin_cpu_supports("avx512f") &&
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
