@@ -9,9 +9,19 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
 
 HERE = pathlib.Path(__file__).parent
 MIB = 1 << 20
+
+
+class Suite(typing.NamedTuple):
+    measure: typing.Callable  # options to a report, a JSON object
+    table: typing.Callable    # prints it
+
+
+class Skipped(Exception):
+    """A suite that this machine cannot run, with the reason."""
 
 
 def say(text):
@@ -143,3 +153,14 @@ def one_after_another(rounds, contenders):
 def resident_bytes(pid):
     with open(f"/proc/{pid}/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def print_speeds(title, results, unit, ratios):
+    """ratios: pairs of names, the first one's median over the second's."""
+    print(title)
+    for name, values in results.items():
+        text = f"  {name:<18}{values['median']:8.1f} {unit:<9}[{values['least']:.1f} .. {values['most']:.1f}]"
+        for ours, other in ratios:
+            if name == other:
+                text += f"   {ours} / this: {results[ours]['median'] / values['median']:.2f}"
+        print(text)

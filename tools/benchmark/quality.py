@@ -7,7 +7,7 @@ import pydoc_data.topics
 import subprocess
 import sys
 
-from harness import HERE, MIB, say
+from harness import HERE, MIB, Suite, say
 
 CHUNKS, CHUNK_TOKENS = 16, 512
 
@@ -74,3 +74,6 @@ def print_quality(report):
     for name, row in report.items():
         print(f"  {name:<16}perplexity {row['perplexity']:8.4f}   {100 * (row['perplexity'] / base - 1):+6.2f} %"
               f"   weights {row['weights_bytes'] / MIB:6.1f} MiB")
+
+
+SUITES = {"quality": Suite(bench_quality, print_quality)}

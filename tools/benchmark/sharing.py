@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from harness import Daemon, resident_bytes, summary
+from harness import Daemon, Suite, resident_bytes, summary
 
 CLIENTS = 50
 IDLE_CLIENTS = 1000
@@ -182,3 +182,9 @@ def idle_clients(options):
             after = resident_bytes(daemon.process.pid)
             clients.stdin.close()
     return {"clients": IDLE_CLIENTS, "bytes_per_client": (after - before) / IDLE_CLIENTS}
+
+
+SUITES = {
+    "switch": Suite(bench_switch, print_switch),
+    "clients": Suite(bench_clients, print_clients),
+}

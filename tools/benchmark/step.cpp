@@ -1,8 +1,8 @@
 // bench_step MODEL DTYPE SEQUENCES ROWS CONTEXT STEPS [--profile]: the decoder alone. Steps of
 // SEQUENCES sequences with ROWS rows each, behind CONTEXT tokens that are there already: ROWS 1 is
 // decoding, SEQUENCES 1 with many ROWS a prompt. Prints {"backend", "step_ms": {"median", "least"},
-// "rows_per_s", "weights_bytes"}, with --profile also "operations": each operation's share of the
-// time, in milliseconds per step.
+// "rows_per_s", "weights_bytes", "kv_bytes_per_token"}, with --profile also "operations": each
+// operation's share of the time, in milliseconds per step.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -115,9 +115,10 @@ void run(const Options& options) {
   const double median = ms[ms.size() / 2];
   std::printf(
       "{\"backend\": \"%s\", \"step_ms\": {\"median\": %.4f, \"least\": %.4f}, "
-      "\"rows_per_s\": %.1f, \"weights_bytes\": %llu",
+      "\"rows_per_s\": %.1f, \"weights_bytes\": %llu, \"kv_bytes_per_token\": %llu",
       backend->name(), median, ms.front(), 1000.0 * options.sequences * options.rows / median,
-      static_cast<unsigned long long>(engine.source().layout.tensor_bytes));
+      static_cast<unsigned long long>(engine.source().layout.tensor_bytes),
+      static_cast<unsigned long long>(engine.source().needs.kv_bytes_per_token));
   if (profiled) print_operations(*profiled, options.steps);
   std::printf("}\n");
 }

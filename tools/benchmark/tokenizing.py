@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 
-from harness import MIB, ONE_DEVICE, Daemon, Peer, summary
+from harness import MIB, ONE_DEVICE, Daemon, Peer, Skipped, Suite, print_speeds, summary
 
 ROOT = pathlib.Path(__file__).parents[2]
 TEXT_BYTES = MIB
@@ -15,9 +15,10 @@ def testdata():
     return pathlib.Path(os.environ.get("GPUMODEL_TESTDATA", ROOT.parent / "shared" / "testdata"))
 
 
-def skipped():
+def require_testdata():
     path = testdata() / "tokenizers" / "qwen2.5" / "tokenizer.json"
-    return None if path.exists() else f"no {path}"
+    if not path.exists():
+        raise Skipped(f"no {path}")
 
 
 def sample_text():
@@ -47,6 +48,7 @@ def make_model(folder):
 
 
 def bench_tokenize(options):
+    require_testdata()
     with tempfile.TemporaryDirectory(prefix="gpumodel-bench.") as work:
         text = pathlib.Path(work) / "text"
         text.write_text(sample_text(), encoding="utf-8")
@@ -66,3 +68,9 @@ def bench_tokenize(options):
                 theirs.append(size / encoded["seconds"])
     return {"gpumodeld": summary(ours), "tokenizers": summary(theirs)}
 
+
+def print_tokenize(report):
+    print_speeds("tokenize, Qwen2.5, one thread", report, "MiB/s", [("gpumodeld", "tokenizers")])
+
+
+SUITES = {"tokenize": Suite(bench_tokenize, print_tokenize)}

@@ -1,16 +1,28 @@
+#include "engine/device/cpu/avx2/integers.hpp"
 #include "engine/device/cpu/avx2/linear.hpp"
 #include "engine/device/cpu/avx2/rows.hpp"
 
 namespace gpumodel::engine::device::cpu::avx2 {
 namespace {
 
-// Writes out[x row][w row] of W weight rows and X rows of x. Enough independent sums to hide the
-// latency of the fused multiply-add, few enough to stay in registers; with one row of x the sums
-// are split further.
+// Writes what W weight rows from w_row on and X rows of x from x_row on make.
+template <int W, int X>
+void put(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row, const float (&dots)[W][X],
+         const float* factors) {
+  for (int i = 0; i < W; ++i)
+    for (int j = 0; j < X; ++j) {
+      float dot = factors ? dots[i][j] * factors[i] : dots[i][j];
+      if (args.bias) dot += args.bias[w_row + i];
+      float& out = args.out[(x_row + j) * args.out_stride + w_row + i];
+      out = args.output == Output::add ? out + dot : dot;
+    }
+}
+
+// Of floats: enough independent sums to hide the latency of the fused multiply-add, few enough to
+// stay in registers; with one row of x the sums are split further.
 template <int W, int X, class Rows>
-void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
+void float_dots(const LinearArgs& args, const Rows& w, std::int64_t x_row, float (&dots)[W][X]) {
   const std::int64_t depth = args.w.columns;
-  const Rows w(args.w, w_row);
   const float* x = args.x + x_row * args.x_stride;
   constexpr int kSplit = W * X <= 4 ? 2 : 1;
   __m256 sum[kSplit][W][X];
@@ -43,14 +55,24 @@ void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
     for (int j = 0; j < X; ++j) {
       __m256 total = sum[0][i][j];
       if constexpr (kSplit == 2) total = _mm256_add_ps(total, sum[1][i][j]);
-      float dot = sum8(total);
+      dots[i][j] = sum8(total);
       for (std::int64_t tail = k; tail < depth; ++tail)
-        dot += w.load1(i, tail) * x[j * args.x_stride + tail];
-      if constexpr (Rows::kHasFactor) dot *= w.factor(i);
-      if (args.bias) dot += args.bias[w_row + i];
-      float& out = args.out[(x_row + j) * args.out_stride + w_row + i];
-      out = args.output == Output::add ? out + dot : dot;
+        dots[i][j] += w.load1(i, tail) * x[j * args.x_stride + tail];
     }
+}
+
+template <int W, int X, class Rows>
+void dots(const LinearArgs& args, std::int64_t w_row, std::int64_t x_row) {
+  const Rows w(args.w, w_row);
+  float result[W][X];
+  const float* factors = nullptr;
+  if constexpr (requires { w.factors(); }) {
+    integer_dots<W, X>(args, w, x_row, result);
+    factors = w.factors();
+  } else {
+    float_dots<W, X>(args, w, x_row, result);
+  }
+  put<W, X>(args, w_row, x_row, result, factors);
 }
 
 template <int W, class Rows>
@@ -83,7 +105,18 @@ void columns(const LinearArgs& args, std::int64_t first, std::int64_t last) {
 }  // namespace
 
 void linear_few_rows(const LinearArgs& args, std::int64_t first, std::int64_t last) {
-  with_rows(args.w.format, [&]<class Rows>() { columns<Rows>(args, first, last); });
+  switch (args.w.format) {
+    case MatrixFormat::f32:
+      return columns<PlainRows<float>>(args, first, last);
+    case MatrixFormat::f16:
+      return columns<PlainRows<Half>>(args, first, last);
+    case MatrixFormat::bf16:
+      return columns<PlainRows<BFloat16>>(args, first, last);
+    case MatrixFormat::int8:
+      return columns<Int8Weights>(args, first, last);
+    case MatrixFormat::int4:
+      return columns<Int4Weights>(args, first, last);
+  }
 }
 
 }  // namespace gpumodel::engine::device::cpu::avx2
