@@ -54,6 +54,10 @@ struct SequenceRows {
 
 enum class Output { replace, add };
 
+// What a product may do to its x: nothing that float arithmetic would not do, or round it to bf16
+// where the weights are bf16 or quantised.
+enum class Rounding { none, as_weights };
+
 // Root mean square normalisation of a row (Zhang, Sennrich 2019, arXiv:1910.07467):
 // x / sqrt(mean(x^2) + eps) * (offset + weight).
 struct Norm {
@@ -101,10 +105,9 @@ class Backend {
                           std::int64_t rows, float* qkv) = 0;
 
   // out (rows, w.rows) = or += x (rows, w.columns) w^T + bias (w.rows, or nullptr). out is not x.
-  // Products may round x to what w is kept in: to bf16, and for a quantised w to eight bits in
-  // blocks of 64 columns that have a scale each.
+  // Where reading w takes longest, x is not rounded whatever is allowed.
   virtual void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
-                      Output output, float* out) = 0;
+                      Rounding rounding, Output output, float* out) = 0;
 
   // out (rows, columns) += by part, in its columns: scale * (x (rows, a.columns) a^T) b^T.
   // `shrunk` (rows, a.rows) is overwritten. x is not out.
@@ -125,8 +128,7 @@ class Backend {
                               std::int32_t layer) = 0;
 
   // out (rows, heads * head_dim): softmax(softcap(scale * q k^T)) v, causal and within the window,
-  // k and v from the pages of `layer`, where rope_and_store has put this step's as well. Over pages
-  // in bf16, q and the softmax may be rounded to bf16.
+  // k and v from the pages of `layer`, where rope_and_store has put this step's as well.
   virtual void attention(const AttentionShape& shape, std::span<const SequenceRows> sequences,
                          const float* qkv, const kv::KvStore& store, std::int32_t layer,
                          float* out) = 0;

@@ -1,6 +1,6 @@
-// Rows of x as products with quantised weights read them: integers in blocks of 64 columns, each
-// block with its own scale. What is lost is about as much as rounding to bf16 loses where a block's
-// values are of one size.
+// Rows of x as products with quantised weights read them: integers of 16 bits in blocks of 64
+// columns, each block with its own scale. The instructions multiply bytes, so an integer is two of
+// them, 256 * high + low.
 #pragma once
 
 #include <cstddef>
@@ -16,19 +16,23 @@ constexpr std::int64_t blocks_of(std::int64_t columns) {
   return (columns + kBlockColumns - 1) / kBlockColumns;
 }
 
-// A row lies as its values, -127 .. 127, 64 to a block and zeros behind the last; then for each
-// four columns of a block minus the sum of their values (int32), which turns products with weights
-// that are stored with an offset into those without it; then the blocks' scales (float).
-constexpr std::int64_t sums_offset(std::int64_t columns) { return blocks_of(columns) * 64; }
-constexpr std::int64_t scales_offset(std::int64_t columns) { return blocks_of(columns) * 128; }
+// A row lies as its high bytes, -127 .. 127, 64 to a block and zeros behind the last; its low bytes
+// in the same way; then for each four columns of a block minus the sum of their integers (int32),
+// which turns products with weights that are stored with an offset into those without it; then the
+// blocks' scales (float).
+constexpr std::int64_t low_offset(std::int64_t columns) { return blocks_of(columns) * 64; }
+constexpr std::int64_t sums_offset(std::int64_t columns) { return blocks_of(columns) * 128; }
+constexpr std::int64_t scales_offset(std::int64_t columns) { return blocks_of(columns) * 192; }
 
 struct BlockedRow {
-  const std::int8_t* values;
+  const std::int8_t* high;
+  const std::int8_t* low;
   const std::int32_t* minus_sums;
   const float* scales;
 
   BlockedRow(const std::byte* packed, std::int64_t columns)
-      : values(reinterpret_cast<const std::int8_t*>(packed)),
+      : high(reinterpret_cast<const std::int8_t*>(packed)),
+        low(reinterpret_cast<const std::int8_t*>(packed + low_offset(columns))),
         minus_sums(reinterpret_cast<const std::int32_t*>(packed + sums_offset(columns))),
         scales(reinterpret_cast<const float*>(packed + scales_offset(columns))) {}
 };
@@ -40,8 +44,10 @@ constexpr std::int64_t input_bytes(Input input, std::int64_t columns) {
       return 0;
     case Input::bf16:
       return rounded(2 * columns);
-    case Input::int8:
-      return rounded(blocks_of(columns) * 132);
+    case Input::bf16_pair:
+      return 2 * rounded(2 * columns);
+    case Input::blocks:
+      return rounded(blocks_of(columns) * 196);
   }
   return 0;
 }

@@ -31,8 +31,8 @@ class CpuBackend final : public Backend {
   void prepare(const AttentionShape& shape, const StepShape& step) override {
     grow_scratch(kernels_.attention_scratch_floats(shape.head_dim));
     grow_scratch(kernels_.linear_scratch_floats(step.columns));
-    const std::int64_t row = std::max(cpu::input_bytes(cpu::Input::bf16, step.columns),
-                                      cpu::input_bytes(cpu::Input::int8, step.columns));
+    const std::int64_t row = std::max(cpu::input_bytes(cpu::Input::bf16_pair, step.columns),
+                                      cpu::input_bytes(cpu::Input::blocks, step.columns));
     packed_.grow(step.rows * row);
     const std::int64_t parts =
         cpu::most_parts(team_.threads()) * cpu::kMaxQueries * (shape.head_dim + 2);
@@ -70,19 +70,21 @@ class CpuBackend final : public Backend {
   }
 
   void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
-              Output output, float* out) override {
-    product({x, w.columns, rows, w, bias, output, out, w.rows});
+              Rounding rounding, Output output, float* out) override {
+    product({x, w.columns, rows, w, bias, output, out, w.rows}, rounding);
   }
 
   void add_lora(const float* x, std::int64_t rows, const LoraTerm& term, float* shrunk,
                 std::int64_t columns, float* out) override {
     const std::int64_t ranks = term.a.rows;
-    product({x, term.a.columns, rows, term.a, nullptr, Output::replace, shrunk, ranks});
+    product({x, term.a.columns, rows, term.a, nullptr, Output::replace, shrunk, ranks},
+            Rounding::none);
     for (const LoraPart& part : term.parts) {
       for (std::int64_t row = 0; row < rows; ++row)
         kernels_.multiply(shrunk + row * ranks + part.first_rank, part.b.columns, part.scale);
       product({shrunk + part.first_rank, ranks, rows, part.b, nullptr, Output::add,
-               out + part.first_column, columns});
+               out + part.first_column, columns},
+              Rounding::none);
     }
   }
 
@@ -174,9 +176,9 @@ class CpuBackend final : public Backend {
     }
   }
 
-  void product(cpu::LinearArgs args) {
+  void product(cpu::LinearArgs args, Rounding rounding) {
     const MatrixView& w = args.w;
-    pack_input(args);
+    pack_input(args, rounding);
     const bool many = kernels_.is_many(w.format, args.rows);
     const std::int64_t least = cpu::kTaskRows;
     const std::int64_t step =
@@ -191,9 +193,9 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void pack_input(cpu::LinearArgs& args) {
+  void pack_input(cpu::LinearArgs& args, Rounding rounding) {
     const std::int64_t columns = args.w.columns;
-    args.input = kernels_.input_of(args.w.format, args.rows);
+    args.input = kernels_.input_of(args.w.format, args.rows, rounding);
     if (args.input == cpu::Input::floats) return;
     args.packed_stride = cpu::input_bytes(args.input, columns);
     args.packed = packed_.data();

@@ -23,8 +23,9 @@ inline __m256i quads(__m256i unsigned_bytes, __m256i signed_bytes) {
                            _mm256_set1_epi16(1));
 }
 
-inline __m256i values_of(const BlockedRow& x, std::int64_t block, int half) {
-  const auto* from = x.values + kBlockColumns * block + 32 * half;
+// The block's half of high or of low bytes.
+inline __m256i bytes_of(const std::int8_t* row, std::int64_t block, int half) {
+  const auto* from = row + kBlockColumns * block + 32 * half;
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
 }
 
@@ -50,11 +51,15 @@ class Int8Weights {
     return {{load_bytes(from, columns), load_bytes(from + 32, second)}};
   }
   static __m256 add(__m256 sum, const Loaded& w, const BlockedRow& x, std::int64_t block) {
-    __m256i total = _mm256_setzero_si256();
+    __m256i coarse = _mm256_setzero_si256(), fine = coarse;
     for (int i = 0; i < 2; ++i) {
-      const __m256i turned = _mm256_sign_epi8(values_of(x, block, i), w.half[i]);
-      total = _mm256_add_epi32(total, quads(_mm256_abs_epi8(w.half[i]), turned));
+      const __m256i size = _mm256_abs_epi8(w.half[i]);
+      const __m256i high = _mm256_sign_epi8(bytes_of(x.high, block, i), w.half[i]);
+      const __m256i low = _mm256_sign_epi8(bytes_of(x.low, block, i), w.half[i]);
+      coarse = _mm256_add_epi32(coarse, quads(size, high));
+      fine = _mm256_add_epi32(fine, quads(size, low));
     }
+    const __m256i total = _mm256_add_epi32(_mm256_slli_epi32(coarse, 8), fine);
     return _mm256_fmadd_ps(_mm256_cvtepi32_ps(total), _mm256_set1_ps(x.scales[block]), sum);
   }
   const float* factors() const { return factors_; }
@@ -95,7 +100,10 @@ class Int4Weights {
       const auto* sums = x.minus_sums + 16 * block + 8 * i;
       const __m256i offset =
           _mm256_slli_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums)), 3);
-      const __m256i total = _mm256_add_epi32(offset, quads(w.group[i], values_of(x, block, i)));
+      const __m256i coarse = quads(w.group[i], bytes_of(x.high, block, i));
+      const __m256i fine = quads(w.group[i], bytes_of(x.low, block, i));
+      const __m256i total =
+          _mm256_add_epi32(offset, _mm256_add_epi32(_mm256_slli_epi32(coarse, 8), fine));
       sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(total), _mm256_set1_ps(w.scale[i] * x.scales[block]),
                             sum);
     }

@@ -1,6 +1,7 @@
-// Both products of attention in bf16, as transformers computes them for a bf16 model: the queries
-// and the weights of the tokens are rounded, the sums are float. A pair of bf16 is a word: of two
-// neighbouring dimensions for query times key, of two neighbouring tokens for weight times value.
+// Both products of attention by the instruction for bf16. Queries and the weights of the tokens are
+// each two bf16, what is nearest and what rounding took away, so that they keep 16 bits. Words are
+// pairs of bf16: of two neighbouring dimensions for query times key, of two neighbouring tokens for
+// weight times value.
 #include "engine/device/cpu/avx512/attention.hpp"
 
 #include <limits>
@@ -30,10 +31,10 @@ struct Block {
   std::int64_t head_dim;
   std::int64_t words;  // of a row of queries or keys: pairs of dimensions, a multiple of 16
   std::int64_t width;  // of a row of values: dimensions, a multiple of 16
-  Word* queries;       // (count, words)
+  Word* queries;       // (2, kMaxQueries, words): rounded, and the rest
   Word* keys;          // (2, words, 16): the page's keys, transposed
   Word* values;        // (16, width): pairs of tokens
-  Word* weights;       // (count, 16): pairs of tokens
+  Word* weights;       // (2, kMaxQueries, 16): pairs of tokens; rounded, and the rest
   float* scores;       // (count, kPageTokens)
   float* sums;         // (count, width): sums of exp(score - maximum) * value
   float* maximum;      // (count)
@@ -45,10 +46,10 @@ struct Block {
       pointer = reinterpret_cast<T*>(scratch);
       scratch += count;
     };
-    take(queries, kMaxQueries * words);
+    take(queries, 2 * kMaxQueries * words);
     take(keys, kPageTokens * words);
     take(values, kPageTokens / 2 * width);
-    take(weights, kMaxQueries * 16);
+    take(weights, 2 * kMaxQueries * 16);
     take(scores, kMaxQueries * kPageTokens);
     take(sums, kMaxQueries * width);
     take(maximum, kMaxQueries);
@@ -57,6 +58,18 @@ struct Block {
 };
 
 __m512bh pairs(__m512i words) { return (__m512bh)words; }
+// Thirty-two floats in two bf16 each.
+void split(__m512 low_half, __m512 high_half, Word* rounded, Word* rest) {
+  const auto words = (__m512i)_mm512_cvtne2ps_pbh(high_half, low_half);
+  const auto widened = [](__m256i halves) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+  };
+  const __m512 low_rest = _mm512_sub_ps(low_half, widened(_mm512_castsi512_si256(words)));
+  const __m512 high_rest = _mm512_sub_ps(high_half, widened(_mm512_extracti64x4_epi64(words, 1)));
+  _mm512_storeu_si512(rounded, words);
+  _mm512_storeu_si512(rest, (__m512i)_mm512_cvtne2ps_pbh(high_rest, low_rest));
+}
+
 __m512bh broadcast(Word word) { return pairs(_mm512_set1_epi32(static_cast<int>(word))); }
 
 void start(const AttentionArgs& args, Block& block) {
@@ -66,9 +79,9 @@ void start(const AttentionArgs& args, Block& block) {
       const std::int64_t left = block.head_dim - 2 * word;
       const auto low = static_cast<__mmask16>(first_lanes(left, 16));
       const auto high = static_cast<__mmask16>(first_lanes(left - 16, 16));
-      const __m512bh both = _mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(high, from + 2 * word + 16),
-                                                _mm512_maskz_loadu_ps(low, from + 2 * word));
-      _mm512_storeu_si512(block.queries + i * block.words + word, (__m512i)both);
+      Word* to = block.queries + i * block.words + word;
+      split(_mm512_maskz_loadu_ps(low, from + 2 * word),
+            _mm512_maskz_loadu_ps(high, from + 2 * word + 16), to, to + kMaxQueries * block.words);
     }
     block.maximum[i] = kMinusInfinity;
     block.total[i] = 0.0f;
@@ -144,8 +157,9 @@ template <int Q>
 void score(Block& block, std::int64_t query) {
   __m512 sum[Q][2];
   for (auto& row : sum) row[0] = row[1] = _mm512_setzero_ps();
-  multiply<Q, 2>(block.queries + query * block.words, block.words, block.keys, 16, 16 * block.words,
-                 (block.head_dim + 1) / 2, sum);
+  for (std::int64_t part = 0; part < 2; ++part)
+    multiply<Q, 2>(block.queries + (part * kMaxQueries + query) * block.words, block.words,
+                   block.keys, 16, 16 * block.words, (block.head_dim + 1) / 2, sum);
   for (int q = 0; q < Q; ++q)
     for (int v = 0; v < 2; ++v)
       _mm512_storeu_ps(block.scores + (query + q) * kPageTokens + 16 * v, sum[q][v]);
@@ -158,8 +172,9 @@ void add_values_at(Block& block, std::int64_t query, std::int64_t d) {
 #pragma GCC unroll 6
   for (int q = 0; q < Q; ++q)
     for (int v = 0; v < V; ++v) sum[q][v] = _mm512_loadu_ps(sums + q * block.width + 16 * v);
-  multiply<Q, V>(block.weights + query * 16, 16, block.values + d, block.width, 16, kPageTokens / 2,
-                 sum);
+  for (std::int64_t part = 0; part < 2; ++part)
+    multiply<Q, V>(block.weights + (part * kMaxQueries + query) * 16, 16, block.values + d,
+                   block.width, 16, kPageTokens / 2, sum);
 #pragma GCC unroll 6
   for (int q = 0; q < Q; ++q)
     for (int v = 0; v < V; ++v) _mm512_storeu_ps(sums + q * block.width + 16 * v, sum[q][v]);
@@ -190,6 +205,7 @@ void weigh(const device::AttentionShape& shape, Block& block, std::int64_t query
   Word* weights = block.weights + query * 16;
   if (visible.is_empty()) {
     _mm512_storeu_si512(weights, _mm512_setzero_si512());
+    _mm512_storeu_si512(weights + kMaxQueries * 16, _mm512_setzero_si512());
     return;
   }
   const std::uint32_t seen = first_lanes(visible.end, 32) & ~first_lanes(visible.first, 32);
@@ -210,7 +226,7 @@ void weigh(const device::AttentionShape& shape, Block& block, std::int64_t query
   for (int i = 0; i < 2; ++i)
     weight[i] = _mm512_maskz_mov_ps(static_cast<__mmask16>(seen >> (16 * i)),
                                     exp16(_mm512_sub_ps(score[i], _mm512_set1_ps(maximum))));
-  _mm512_storeu_si512(weights, (__m512i)_mm512_cvtne2ps_pbh(weight[1], weight[0]));
+  split(weight[0], weight[1], weights, weights + kMaxQueries * 16);
   if (maximum > block.maximum[query]) {
     const __m512 factor = exp16(_mm512_set1_ps(block.maximum[query] - maximum));
     float* sums = block.sums + query * block.width;
@@ -231,7 +247,7 @@ void attend_page(const AttentionArgs& args, std::int64_t first_token, Block& blo
 
 std::int64_t own_scratch_floats(std::int64_t head_dim) {
   const std::int64_t words = rounded_up(head_dim, 32) / 2, width = rounded_up(head_dim, 16);
-  return kMaxQueries * (words + 16 + kPageTokens + width + 2) + kPageTokens * words +
+  return kMaxQueries * (2 * words + 2 * 16 + kPageTokens + width + 2) + kPageTokens * words +
          kPageTokens / 2 * width;
 }
 

@@ -104,13 +104,14 @@ inline void integer_tile(const LinearArgs& args, std::int64_t w_row, std::int64_
   for (auto& row : sum)
     for (auto& value : row) value = _mm512_setzero_ps();
   const auto add_block = [&](std::int64_t block, const auto& load) {
-    __m512i values[X], start[X];
+    __m512i high[X], low[X], offset[X];
     __m512 scale[X];
 #pragma GCC unroll 4
     for (int j = 0; j < X; ++j) {
       const BlockedRow x = row_of(j);
-      values[j] = _mm512_loadu_si512(x.values + kBlockColumns * block);
-      start[j] =
+      high[j] = _mm512_loadu_si512(x.high + kBlockColumns * block);
+      low[j] = _mm512_loadu_si512(x.low + kBlockColumns * block);
+      offset[j] =
           _mm512_slli_epi32(_mm512_loadu_si512(x.minus_sums + 16 * block), Weights::kOffsetBits);
       scale[j] = _mm512_set1_ps(x.scales[block]);
     }
@@ -121,8 +122,9 @@ inline void integer_tile(const LinearArgs& args, std::int64_t w_row, std::int64_
       if constexpr (Weights::kHasBlockScales) own = w.scales(i, block);
 #pragma GCC unroll 4
       for (int j = 0; j < X; ++j) {
-        const __m512 products =
-            _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(start[j], weights, values[j]));
+        const __m512i coarse = _mm512_dpbusd_epi32(_mm512_setzero_si512(), weights, high[j]);
+        const __m512i start = _mm512_add_epi32(_mm512_slli_epi32(coarse, 8), offset[j]);
+        const __m512 products = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(start, weights, low[j]));
         if constexpr (Weights::kHasBlockScales)
           sum[i][j] = _mm512_fmadd_ps(products, _mm512_mul_ps(own, scale[j]), sum[i][j]);
         else

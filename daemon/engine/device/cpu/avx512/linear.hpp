@@ -1,5 +1,5 @@
-// Products with weight matrices; contracts in cpu/kernels.hpp. Of float and half weights they are
-// AVX2's.
+// Products with weight matrices; contracts in cpu/kernels.hpp. Of an x in
+// floats they are AVX2's.
 #pragma once
 
 #include "engine/device/cpu/kernels.hpp"

@@ -7,10 +7,11 @@ namespace gpumodel::engine::device::cpu::avx512 {
 
 void linear_few_rows(const LinearArgs& args, std::int64_t first, std::int64_t last) {
   const std::int64_t columns = args.w.columns;
+  if (args.input == Input::floats) return avx2::linear_few_rows(args, first, last);
   switch (args.w.format) {
     case MatrixFormat::f32:
     case MatrixFormat::f16:
-      return avx2::linear_few_rows(args, first, last);
+      return;  // only as floats
     case MatrixFormat::bf16:
       return for_tiles(
           first, last, args.rows, [&]<int W, int X>(std::int64_t w_row, std::int64_t x_row) {

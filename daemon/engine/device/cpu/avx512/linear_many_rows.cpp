@@ -83,10 +83,11 @@ std::int64_t linear_scratch_floats(std::int64_t columns) {
 
 void linear_many_rows(const LinearArgs& args, std::int64_t first, std::int64_t last,
                       float* scratch) {
+  if (args.input == Input::floats) return avx2::linear_many_rows(args, first, last, scratch);
   switch (args.w.format) {
     case MatrixFormat::f32:
     case MatrixFormat::f16:
-      return avx2::linear_many_rows(args, first, last, scratch);
+      return;  // only as floats
     case MatrixFormat::bf16:
       return bf16(args, first, last);
     case MatrixFormat::int8:
