@@ -56,6 +56,7 @@ struct ModelConfig {
       idle_grace;  // its own, or the daemon's; nothing: "never"
   bool pin = false;
   bool preload = false;
+  bool speculation = true;  // of its generations, by prompt lookup
 };
 
 // Whether an inspection of one says all that one of the other would.

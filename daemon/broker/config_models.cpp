@@ -113,6 +113,7 @@ ModelConfig read_model_section(std::string name, ConfigTable table,
   model.idle_grace = table.duration_or_never("idle_grace").value_or(so_far.daemon.idle_grace);
   model.pin = table.boolean("pin").value_or(false);
   model.preload = table.boolean("preload").value_or(false);
+  model.speculation = table.boolean("speculation").value_or(true);
   read_unserved_model_keys(table);
   table.finish();
   return model;

@@ -78,8 +78,9 @@ wire::Raw raw(const msgpack::object& object) {
 
 }  // namespace
 
-Generations::Generations(asio::io_context& io, Conductor& conductor, Metrics& metrics)
-    : io_(io), conductor_(conductor), metrics_(metrics) {}
+Generations::Generations(asio::io_context& io, Conductor& conductor, const Catalog& catalog,
+                         Metrics& metrics)
+    : io_(io), conductor_(conductor), catalog_(catalog), metrics_(metrics) {}
 
 std::unordered_map<core::ModelId, Generations::Standing> Generations::standing() const {
   std::unordered_map<core::ModelId, Standing> all;
@@ -147,6 +148,8 @@ void Generations::usable(const core::Usable& usable) {
   params.weights = usable.lease.resident.value;
   if (usable.lease.adapter) params.adapter = usable.lease.adapter.value;
   params.uid = generation.uid;
+  params.lease = generation.lease.value;
+  params.speculate = catalog_.at(usable.lease.model).config.speculation;
   params.context_tokens = usable.lease.context_tokens;
   params.generation = std::move(generation.params);
   generation.waited = conductor_.now() - generation.arrived;
@@ -202,9 +205,8 @@ void Generations::on_answer(core::RequestId request, const EngineAnswer& answer)
   if (found == generations_.end()) return;
   const Reply reply = found->second.reply;
   const bool answered = found->second.answered;
-  lease_tokens_.add(found->second.lease, answer.error
-                                             ? found->second.progress.output_tokens
-                                             : output_tokens_of(*answer.result));
+  lease_tokens_.add(found->second.lease, answer.error ? found->second.progress.output_tokens
+                                                      : output_tokens_of(*answer.result));
   std::optional<Error> error = answer.error;
   if (error && error->code == Code::engine_lost) error = lost(found->second);
   count(found->second, answer);

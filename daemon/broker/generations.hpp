@@ -5,6 +5,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "broker/catalog.hpp"
 #include "broker/conductor.hpp"
 #include "broker/generation_progress.hpp"
 #include "broker/metrics.hpp"
@@ -14,7 +15,7 @@ namespace gpumodel::broker {
 
 class Generations {
  public:
-  Generations(asio::io_context& io, Conductor& conductor, Metrics& metrics);
+  Generations(asio::io_context& io, Conductor& conductor, const Catalog& catalog, Metrics& metrics);
 
   // `params` are checked here. Throws wire::Error for what is refused at once.
   void generate(core::RequestId request, std::uint32_t uid, wire::GenerateParams params,
@@ -85,6 +86,7 @@ class Generations {
 
   asio::io_context& io_;
   Conductor& conductor_;
+  const Catalog& catalog_;
   Metrics& metrics_;
   std::unordered_map<core::RequestId, Generation> generations_;
   LeaseTokens lease_tokens_;

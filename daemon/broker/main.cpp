@@ -60,7 +60,7 @@ void run(const Options& options, Config& config, const Log& log) {
   MemoryReadings readings(io, conductor, probe);
   LeaseDesk leases(catalog, conductor, inspector, sessions);
   Prefetches prefetches(catalog, conductor, inspector);
-  Generations generations(io, conductor, metrics);
+  Generations generations(io, conductor, catalog, metrics);
   TextCalls texts(catalog, conductor, probe);
   EventLog events(catalog, conductor, sessions);
   Administration administration(catalog, conductor, inspector, sessions, clock);

@@ -211,7 +211,9 @@ struct EngineGenerateParams {
   std::uint64_t weights = 0;
   std::optional<std::uint64_t> adapter{};
   std::uint32_t uid = 0;
+  std::uint64_t lease = 0;  // of that uid; its generations take turns with other leases'
   std::uint32_t context_tokens = 0;
+  bool speculate = true;
   GenerationParams generation;
 
   template <class Self, class V>
@@ -219,7 +221,9 @@ struct EngineGenerateParams {
     visit("weights", self.weights);
     visit("adapter", self.adapter);
     visit("uid", self.uid);
+    visit("lease", self.lease);
     visit("context_tokens", self.context_tokens);
+    visit("speculate", self.speculate);
     GenerationParams::fields(self.generation, visit);
   }
 };

@@ -44,10 +44,9 @@ class ProfiledBackend final : public engine::device::Backend {
     of_.norm_heads(shape, q, k, rows, qkv);
   }
   void linear(const float* x, std::int64_t rows, const engine::device::MatrixView& w,
-              const float* bias, engine::device::Rounding rounding, engine::device::Output output,
-              float* out) override {
+              const float* bias, engine::device::Output output, float* out) override {
     const Timer timer(seconds_[w.rows == vocab_size_ ? kLmHead : kLinear]);
-    of_.linear(x, rows, w, bias, rounding, output, out);
+    of_.linear(x, rows, w, bias, output, out);
   }
   void add_lora(const float* x, std::int64_t rows, const engine::device::LoraTerm& term,
                 float* shrunk, std::int64_t columns, float* out) override {

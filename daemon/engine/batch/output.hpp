@@ -51,6 +51,8 @@ class Output {
 
   // Tokens so far, those that spell a stop string included.
   std::uint64_t tokens() const { return tokens_; }
+  // Until it ends by length.
+  std::uint64_t tokens_left() const { return limits_.max_tokens - tokens_; }
 
  private:
   struct Pending {

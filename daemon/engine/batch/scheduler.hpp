@@ -2,57 +2,71 @@
 // bytes.
 //
 //   scheduler.add(sequence);
-//   const auto& step = scheduler.schedule();      // run it, then for each work with `samples`
-//   scheduler.commit();                           // append a token to its sequence or remove it
+//   const auto& step = scheduler.schedule();      // run it, then
+//   scheduler.commit();                           // for each work with `samples`: append a token
+//   to
+//                                                 // its sequence, or remove it; accept() drafts
 //
-// Sequences run in the order in which they were added. Every running one that waits for its next
-// token gets a row in every step; what rows are left go to prompts, oldest first, in chunks. A
-// prompt is admitted with the pages of all its tokens, and a page more for each that runs, so that
-// it is not thrown out at once. Where a decoding sequence finds no page, the youngest running one
-// is preempted: its pages are freed, it is the first to be admitted again, and its keys and values
-// are computed anew from prompt and output. The oldest is never preempted, so everyone finishes.
+// Every running sequence that waits for its next token gets a row in every step; what rows are left
+// go to prompts in chunks, shared between the uids that have some, and then to drafts. Sequences
+// are admitted by turns (waiting.hpp), each with the pages of all its tokens, and a page more for
+// each that runs, so that it is not thrown out at once; what the prefix cache holds of it is not
+// computed again. Where a decoding sequence finds no page, one is preempted: the youngest of the
+// uid with the most that run. Its pages are given back, it is the next of its lease, and what the
+// cache has lost of its keys and values is computed anew. The oldest is never preempted, so
+// everyone finishes.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <vector>
 
 #include "engine/batch/sequence.hpp"
+#include "engine/batch/waiting.hpp"
 
 namespace gpumodel::engine::batch {
 
 struct StepLimits {
   std::size_t rows = 512;       // tokens in one step
   std::size_t logit_rows = 64;  // also the most sequences that run
-  // Prompt tokens in one step: what others wait for their next token, and a cancellation takes
-  // effect. A constant, so that the same request is cut, and rounded, the same way every time.
+  // Prompt tokens in one step beside sequences that decode: what these wait for their next token,
+  // and a cancellation takes effect.
   std::size_t prompt_rows = 128;
+  // A step has drafts only up to so many rows: beyond, a row costs about what the token costs that
+  // it might save.
+  std::size_t rows_with_drafts = 16;
 };
 
-// One sequence's part of a step: tokens [computed, computed + tokens) of it.
+// One sequence's part of a step: tokens [computed, computed + tokens) of it, and the first
+// `drafted` of its draft behind them.
 struct Work {
   Sequence* sequence = nullptr;
   std::size_t tokens = 0;
-  bool samples = false;  // its last token is among them: logits are wanted for that
+  bool samples =
+      false;  // its last token is among them: logits are wanted for that, and the drafted
+  std::size_t drafted = 0;
 };
 
 class Scheduler {
  public:
-  // The pool is the one that the sequences were made with.
-  Scheduler(const kv::PagePool& pool, const StepLimits& limits) : pool_(pool), limits_(limits) {}
+  // The pool is the one that the sequences were made with; the cache is of it, or nullptr.
+  Scheduler(const kv::PagePool& pool, kv::PrefixCache* cache, const StepLimits& limits)
+      : pool_(pool), cache_(cache), limits_(limits) {}
 
   // The sequence is borrowed until it is removed. Its tokens, prompt and output to come, need no
   // more pages than its pool has; otherwise it could never run.
-  void add(Sequence& sequence);
-  // Frees its pages. Not between schedule() and commit().
+  void add(Sequence& sequence) { waiting_.add(sequence); }
+  // Frees its pages, or leaves them to the cache. Not between schedule() and commit().
   void remove(Sequence& sequence);
 
   // What runs next; empty where nothing is there to run. Valid until the next call. Pages for all
   // of it are reserved.
   const std::vector<Work>& schedule();
-  // The step has run: what was scheduled counts as computed.
+  // The step has run: what was scheduled counts as computed, but for drafts.
   void commit();
+  // The first `count` of its draft were right: they are appended, and count as computed. After
+  // commit(), before the next token is appended.
+  void accept(Sequence& sequence, std::size_t count) { sequence.computed_tokens_ += count; }
 
   bool empty() const { return running_.empty() && waiting_.empty(); }
   std::span<Sequence* const> running() const { return running_; }
@@ -61,18 +75,21 @@ class Scheduler {
   std::uint64_t preemptions() const { return preemptions_; }
 
  private:
+  void reserve_for_decodes();
   void schedule_decodes();
   void schedule_prompts();
+  void schedule_drafts();
   void admit();
-  bool may_admit(const Sequence& sequence) const;
-  void preempt_youngest();
+  bool admit(Sequence& sequence);
+  std::size_t victim() const;
+  void preempt(std::size_t index);
+  void keep_pages(const Sequence& sequence);
 
   const kv::PagePool& pool_;
+  kv::PrefixCache* cache_;
   StepLimits limits_;
-  std::vector<Sequence*> running_;  // oldest first
-  // First in, first out. Fairness between uids replaces which of these is admitted next; all in
-  // here are younger than all that run.
-  std::deque<Sequence*> waiting_;
+  std::vector<Sequence*> running_;  // in the order of their admission
+  Waiting waiting_;
   std::vector<Work> step_;
   std::uint64_t preemptions_ = 0;
 };

@@ -54,10 +54,6 @@ struct SequenceRows {
 
 enum class Output { replace, add };
 
-// What a product may do to its x: nothing that float arithmetic would not do, or round it to bf16
-// where the weights are bf16 or quantised.
-enum class Rounding { none, as_weights };
-
 // Root mean square normalisation of a row (Zhang, Sennrich 2019, arXiv:1910.07467):
 // x / sqrt(mean(x^2) + eps) * (offset + weight).
 struct Norm {
@@ -105,9 +101,9 @@ class Backend {
                           std::int64_t rows, float* qkv) = 0;
 
   // out (rows, w.rows) = or += x (rows, w.columns) w^T + bias (w.rows, or nullptr). out is not x.
-  // Where reading w takes longest, x is not rounded whatever is allowed.
+  // At least 16 bits of each x count.
   virtual void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
-                      Rounding rounding, Output output, float* out) = 0;
+                      Output output, float* out) = 0;
 
   // out (rows, columns) += by part, in its columns: scale * (x (rows, a.columns) a^T) b^T.
   // `shrunk` (rows, a.rows) is overwritten. x is not out.

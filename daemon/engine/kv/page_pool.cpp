@@ -6,13 +6,15 @@
 namespace gpumodel::engine::kv {
 
 PagePool::PagePool(std::int32_t capacity_pages)
-    : holders_(static_cast<std::size_t>(capacity_pages), 0) {
+    : holders_(static_cast<std::size_t>(capacity_pages), 0), is_cached_(holders_.size()) {
   free_.reserve(holders_.size());
   for (PageId page = capacity_pages; page > 0; --page) free_.push_back(page - 1);
 }
 
 bool PagePool::allocate(std::int64_t count, std::vector<PageId>& pages) {
-  if (count > free_pages()) return false;
+  if (count > available_pages()) return false;
+  if (count > free_pages()) reclaimer_->reclaim(count - free_pages());
+  assert(count <= free_pages());
   pages.reserve(pages.size() + static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i) {
     const PageId page = free_.back();
@@ -25,6 +27,7 @@ bool PagePool::allocate(std::int64_t count, std::vector<PageId>& pages) {
 
 void PagePool::retain(PageId page) {
   assert(holders(page) > 0);
+  if (is_reclaimable(page)) --reclaimable_;
   ++holders_[static_cast<std::size_t>(page)];
 }
 
@@ -33,6 +36,20 @@ void PagePool::release(PageId page) noexcept {
   assert(count > 0);
   // free_ has room for every page since the pool was made, so this never allocates.
   if (--count == 0) free_.push_back(page);
+  if (is_reclaimable(page)) ++reclaimable_;
+}
+
+void PagePool::retain_cached(PageId page) {
+  assert(!is_cached_.at(static_cast<std::size_t>(page)));
+  retain(page);
+  is_cached_[static_cast<std::size_t>(page)] = true;
+}
+
+void PagePool::release_cached(PageId page) noexcept {
+  assert(is_cached_[static_cast<std::size_t>(page)]);
+  if (is_reclaimable(page)) --reclaimable_;
+  is_cached_[static_cast<std::size_t>(page)] = false;
+  release(page);
 }
 
 PageTable::PageTable(PageTable&& other) noexcept

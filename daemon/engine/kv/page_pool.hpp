@@ -16,7 +16,16 @@ constexpr std::int64_t pages_for(std::int64_t tokens) {
   return (tokens + kPageTokens - 1) / kPageTokens;
 }
 
-// Counts the holders of each page. A page with none is free. Not thread-safe.
+// Gives up pages that it holds for later use only.
+class Reclaimer {
+ public:
+  virtual ~Reclaimer() = default;
+  // Releases so many reclaimable pages (PagePool), of which there are as many.
+  virtual void reclaim(std::int64_t pages) = 0;
+};
+
+// Counts the holders of each page. A page with none is free; one that only the reclaimer holds is
+// reclaimable, and as good as free. Not thread-safe.
 class PagePool {
  public:
   explicit PagePool(std::int32_t capacity_pages);
@@ -24,9 +33,15 @@ class PagePool {
   std::int32_t capacity_pages() const { return static_cast<std::int32_t>(holders_.size()); }
   std::int32_t free_pages() const { return static_cast<std::int32_t>(free_.size()); }
   std::int32_t used_pages() const { return capacity_pages() - free_pages(); }
+  std::int32_t reclaimable_pages() const { return reclaimable_; }
+  // What allocate() can give.
+  std::int32_t available_pages() const { return free_pages() + reclaimable_; }
+
+  // Borrowed, until it is replaced; nullptr for none.
+  void set_reclaimer(Reclaimer* reclaimer) { reclaimer_ = reclaimer; }
 
   // Appends `count` pages with one holder each to `pages`; false, and nothing is taken, where fewer
-  // are free.
+  // are available.
   [[nodiscard]] bool allocate(std::int64_t count, std::vector<PageId>& pages);
 
   // One holder more of a page that is in use.
@@ -35,11 +50,21 @@ class PagePool {
   // One holder less; the page is free after its last.
   void release(PageId page) noexcept;
 
+  // As retain and release, by the reclaimer: at most once for each page.
+  void retain_cached(PageId page);
+  void release_cached(PageId page) noexcept;
+
   std::int32_t holders(PageId page) const { return holders_.at(static_cast<std::size_t>(page)); }
+  bool is_reclaimable(PageId page) const {
+    return is_cached_.at(static_cast<std::size_t>(page)) && holders(page) == 1;
+  }
 
  private:
   std::vector<std::int32_t> holders_;
+  std::vector<bool> is_cached_;
   std::vector<PageId> free_;  // a stack: the page that was freed last is warm
+  std::int32_t reclaimable_ = 0;
+  Reclaimer* reclaimer_ = nullptr;
 };
 
 // One sequence's pages, in the order of its tokens: token t is slot t % kPageTokens of page t /
@@ -53,6 +78,11 @@ class PageTable {
 
   // Room for `tokens` tokens in all; false, and nothing changes, where the pool has too few pages.
   [[nodiscard]] bool reserve(std::int64_t tokens);
+
+  // Takes over one hold of each of these pages, behind those that it has: of the next tokens.
+  void adopt(std::span<const PageId> pages) {
+    pages_.insert(pages_.end(), pages.begin(), pages.end());
+  }
 
   // Gives back the pages that the first `tokens` tokens do not need.
   void truncate(std::int64_t tokens) noexcept;

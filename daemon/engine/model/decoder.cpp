@@ -11,7 +11,6 @@ namespace gpumodel::engine::model {
 namespace {
 
 using device::Output;
-using device::Rounding;
 
 device::AttentionShape attention_shape(const io::ModelConfig& config,
                                        const io::LayerConfig& layer) {
@@ -165,8 +164,8 @@ void Decoder::attend(const LayerWeights& layer, std::size_t index) {
   const device::AttentionShape& shape = shapes_[index];
   const auto number = static_cast<std::int32_t>(index);
   normalize(layer.attention_norm, rows());
-  project(buffers_.normed, {layer.qkv, layer.qkv_bias, index, &LayerAdapter::qkv, Rounding::none},
-          Output::replace, buffers_.qkv);
+  project(buffers_.normed, {layer.qkv, layer.qkv_bias, index, &LayerAdapter::qkv}, Output::replace,
+          buffers_.qkv);
   if (layer.q_norm)
     backend_.norm_heads(shape, norm(layer.q_norm), norm(layer.k_norm), rows(), buffers_.qkv);
   const std::int32_t rope = config_.by_layer[index].rope;
@@ -193,8 +192,8 @@ void Decoder::compute_logits() {
   const auto count = static_cast<std::int64_t>(logit_rows_.size());
   backend_.gather_rows(buffers_.residual, logit_rows_, config_.hidden_size, buffers_.residual);
   normalize(weights_.final_norm, count);
-  backend_.linear(buffers_.normed, count, weights_.lm_head, nullptr, Rounding::none,
-                  Output::replace, buffers_.logits);
+  backend_.linear(buffers_.normed, count, weights_.lm_head, nullptr, Output::replace,
+                  buffers_.logits);
   if (config_.logit_softcap > 0.0f)
     backend_.softcap(buffers_.logits, count * config_.vocab_size, config_.logit_softcap);
 }
@@ -206,7 +205,7 @@ void Decoder::normalize(const float* weight, std::int64_t count) {
 
 void Decoder::project(const float* x, const Projection& projection, Output output, float* out) {
   const MatrixView& w = projection.w;
-  backend_.linear(x, rows(), w, projection.bias, projection.rounding, output, out);
+  backend_.linear(x, rows(), w, projection.bias, output, out);
   for (const AdaptedRows& rows : adapted_) {
     const LoraWeights& lora = rows.adapter->layers[projection.layer].*projection.term;
     if (lora.parts.empty()) continue;

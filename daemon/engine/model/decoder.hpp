@@ -63,7 +63,6 @@ class Decoder {
     const float* bias;
     std::size_t layer;
     LoraWeights LayerAdapter::*term;
-    device::Rounding rounding = device::Rounding::as_weights;
   };
   // out = or += x w^T + bias, of the step's rows, with the terms of their adapters: every
   // projection of the layers.

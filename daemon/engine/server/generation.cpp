@@ -144,7 +144,8 @@ Generation::Generation(GenerationRequest request, PreparedGeneration prepared, k
     : request_(std::move(request)),
       sampling_(std::move(prepared.sampling)),
       prompt_tokens_(prepared.prompt_tokens),
-      sequence_(pool, request_.params.uid, std::move(prepared.prompt)),
+      sequence_(pool, {request_.params.uid, request_.params.adapter.value_or(0)},
+                request_.params.lease, std::move(prepared.prompt)),
       output_(std::move(prepared.limits)),
       detokenizer_(request_.model->text().tokenizer(), true),
       deadline_(request_.deadline()) {
@@ -155,6 +156,20 @@ Generation::Generation(GenerationRequest request, PreparedGeneration prepared, k
 std::optional<std::span<const std::uint32_t>> Generation::allowed() const {
   if (!matcher_) return std::nullopt;
   return matcher_->allowed();
+}
+
+void Generation::draft() {
+  // The step's own token is one of those that are left.
+  const std::uint64_t left = output_.tokens_left();
+  const bool may = request_.params.speculate && left > 1;
+  const auto most =
+      static_cast<std::size_t>(std::min<std::uint64_t>(left - 1, batch::DraftLength::kMost));
+  sequence_.set_draft(may ? lookup_.draft(sequence_.tokens(), most)
+                          : std::span<const std::int32_t>());
+}
+
+void Generation::record_draft(std::size_t drafted, std::size_t accepted) {
+  if (drafted > 0) lookup_.length().record(drafted, accepted, sequence_.tokens().size());
 }
 
 void Generation::mark_scheduled(Clock::time_point now) {
@@ -196,6 +211,7 @@ wire::Usage Generation::usage(Clock::time_point now) const {
   const auto scheduled = scheduled_ == Clock::time_point() ? now : scheduled_;
   wire::Usage usage;
   usage.prompt_tokens = prompt_tokens_;
+  usage.cached_tokens = sequence_.cached_tokens();
   usage.output_tokens = output_.tokens();
   usage.queue_us = microseconds_between(request_.arrived, scheduled);
   if (first_token_ != Clock::time_point())
@@ -205,11 +221,11 @@ wire::Usage Generation::usage(Clock::time_point now) const {
   return usage;
 }
 
-void Generation::finish(Finish finish, Clock::time_point now) {
+void Generation::finish(Finish finish, Clock::time_point now, std::string& messages) {
   output_.finish(detokenizer_.flush());
-  std::string messages;
   emit(messages);
   request_.reply->channel().send(messages);
+  messages.clear();
   const wire::GenerationParams& params = request_.params.generation;
   // Heads and keys of the answer itself are far fewer than these.
   constexpr std::size_t kSpareValues = 256;

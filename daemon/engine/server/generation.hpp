@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/batch/output.hpp"
+#include "engine/batch/prompt_lookup.hpp"
 #include "engine/batch/sequence.hpp"
 #include "engine/sample/sampler.hpp"
 #include "engine/server/reply.hpp"
@@ -99,12 +100,17 @@ class Generation {
   bool stop_requested() const { return request_.reply->stop().stop_requested(); }
   bool is_late(Clock::time_point now) const { return now >= deadline_; }
 
+  // Guesses what comes next, for the step that computes its last token.
+  void draft();
+  // How many tokens of the guess were right.
+  void record_draft(std::size_t drafted, std::size_t accepted);
+
   // The first step of it runs now.
   void mark_scheduled(Clock::time_point now);
   // Takes what was sampled, appends chunks that are due to `messages`, and tells whether it ends.
   batch::Finish take(const sample::Sample& sample, Clock::time_point now, std::string& messages);
-  // The one answer.
-  void finish(batch::Finish finish, Clock::time_point now);
+  // The one answer, behind `messages` and its last chunk: it sends them all, and clears them.
+  void finish(batch::Finish finish, Clock::time_point now, std::string& messages);
   void fail(const wire::Error& error) { request_.reply->fail(error); }
 
  private:
@@ -119,6 +125,7 @@ class Generation {
   text::Detokenizer detokenizer_;
   sample::TokenHistory history_;
   std::optional<text::grammar::Matcher> matcher_;
+  batch::PromptLookup lookup_;
   Clock::time_point deadline_;
   Clock::time_point scheduled_;
   Clock::time_point first_token_;

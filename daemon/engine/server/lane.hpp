@@ -9,6 +9,7 @@
 
 #include "engine/batch/scheduler.hpp"
 #include "engine/device/backend.hpp"
+#include "engine/kv/prefix_cache.hpp"
 #include "engine/model/decoder.hpp"
 #include "engine/server/generation.hpp"
 
@@ -34,18 +35,24 @@ class Lane {
 
  private:
   void run(const std::vector<batch::Work>& step, std::string& messages);
-  void sample(Generation& generation, const float* row, std::string& messages);
+  model::SequenceStep part_of(const batch::Work& work, const Generation& generation);
+  // From its rows of logits; ends where a guess was wrong, or the generation.
+  void sample(const batch::Work& work, const float* rows, std::string& messages);
+  // One token; whether the generation goes on.
+  bool sample(Generation& generation, const float* row, std::string& messages);
   void end(batch::Sequence* sequence);
 
   std::shared_ptr<ResidentModel> model_;
   device::Backend& backend_;
   kv::PagePool pages_;
+  kv::PrefixCache prefixes_;
   kv::KvStore store_;
   model::Decoder decoder_;
   batch::Scheduler scheduler_;
   sample::Sampler sampler_;
   std::map<batch::Sequence*, std::unique_ptr<Generation>> generations_;
-  std::vector<float> row_;  // of logits, in host memory
+  std::vector<float> row_;             // of logits, in host memory
+  std::vector<std::int32_t> drafted_;  // last tokens of a step's sequences and their drafts
 };
 
 }  // namespace gpumodel::engine::server

@@ -200,6 +200,7 @@ users = ["root"]
 tensor_parallel_size = 1
 preload = true
 pin = true
+speculation = false
 idle_grace = "never"
 [models.b]
 path = "/b"
@@ -244,9 +245,11 @@ device_memory = "2 GiB"
   BOOST_TEST(!a.idle_grace.has_value());  // never
   BOOST_TEST(a.pin);
   BOOST_TEST(a.preload);
+  BOOST_TEST(!a.speculation);
   BOOST_TEST(b.idle_grace.value().count() == 40'000);  // the daemon's
   BOOST_TEST(!b.pin);
   BOOST_TEST(!b.preload);
+  BOOST_TEST(b.speculation);
   BOOST_TEST(config.limits.leases.value() == 8u);
   BOOST_TEST(config.limits.queued.value() == 0u);
   BOOST_TEST(config.limits.connections == 3u);

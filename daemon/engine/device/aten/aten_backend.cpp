@@ -127,7 +127,7 @@ class AtenBackend final : public Backend {
   }
 
   void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
-              Rounding, Output output, float* out) override {
+              Output output, float* out) override {
     const at::Tensor input = view(x, {rows, w.columns});
     const at::Tensor all = view(out, {rows, w.rows});
     const Weights weights(w);
@@ -146,7 +146,7 @@ class AtenBackend final : public Backend {
 
   void add_lora(const float* x, std::int64_t rows, const LoraTerm& term, float* shrunk,
                 std::int64_t columns, float* out) override {
-    linear(x, rows, term.a, nullptr, Rounding::none, Output::replace, shrunk);
+    linear(x, rows, term.a, nullptr, Output::replace, shrunk);
     const at::Tensor ranks = view(shrunk, {rows, term.a.rows});
     const at::Tensor all = view(out, {rows, columns});
     for (const LoraPart& part : term.parts) {

@@ -37,13 +37,12 @@ struct BlockedRow {
         scales(reinterpret_cast<const float*>(packed + scales_offset(columns))) {}
 };
 
+// Of one row. Half of a pair is a whole number of vectors, with zeros behind the columns.
 constexpr std::int64_t input_bytes(Input input, std::int64_t columns) {
   const auto rounded = [](std::int64_t bytes) { return (bytes + 63) / 64 * 64; };
   switch (input) {
     case Input::floats:
       return 0;
-    case Input::bf16:
-      return rounded(2 * columns);
     case Input::bf16_pair:
       return 2 * rounded(2 * columns);
     case Input::blocks:

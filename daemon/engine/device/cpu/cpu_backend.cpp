@@ -70,21 +70,19 @@ class CpuBackend final : public Backend {
   }
 
   void linear(const float* x, std::int64_t rows, const MatrixView& w, const float* bias,
-              Rounding rounding, Output output, float* out) override {
-    product({x, w.columns, rows, w, bias, output, out, w.rows}, rounding);
+              Output output, float* out) override {
+    product({x, w.columns, rows, w, bias, output, out, w.rows});
   }
 
   void add_lora(const float* x, std::int64_t rows, const LoraTerm& term, float* shrunk,
                 std::int64_t columns, float* out) override {
     const std::int64_t ranks = term.a.rows;
-    product({x, term.a.columns, rows, term.a, nullptr, Output::replace, shrunk, ranks},
-            Rounding::none);
+    product({x, term.a.columns, rows, term.a, nullptr, Output::replace, shrunk, ranks});
     for (const LoraPart& part : term.parts) {
       for (std::int64_t row = 0; row < rows; ++row)
         kernels_.multiply(shrunk + row * ranks + part.first_rank, part.b.columns, part.scale);
       product({shrunk + part.first_rank, ranks, rows, part.b, nullptr, Output::add,
-               out + part.first_column, columns},
-              Rounding::none);
+               out + part.first_column, columns});
     }
   }
 
@@ -176,9 +174,9 @@ class CpuBackend final : public Backend {
     }
   }
 
-  void product(cpu::LinearArgs args, Rounding rounding) {
+  void product(cpu::LinearArgs args) {
     const MatrixView& w = args.w;
-    pack_input(args, rounding);
+    pack_input(args);
     const bool many = kernels_.is_many(w.format, args.rows);
     const std::int64_t least = cpu::kTaskRows;
     const std::int64_t step =
@@ -193,9 +191,9 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void pack_input(cpu::LinearArgs& args, Rounding rounding) {
+  void pack_input(cpu::LinearArgs& args) {
     const std::int64_t columns = args.w.columns;
-    args.input = kernels_.input_of(args.w.format, args.rows, rounding);
+    args.input = kernels_.input_of(args.w.format, args.rows);
     if (args.input == cpu::Input::floats) return;
     args.packed_stride = cpu::input_bytes(args.input, columns);
     args.packed = packed_.data();

@@ -12,8 +12,7 @@ namespace gpumodel::engine::device::cpu {
 // What a product reads of x.
 enum class Input {
   floats,     // x as it is
-  bf16,       // rounded to nearest even; rows padded with zeros to a multiple of 32 columns
-  bf16_pair,  // so, and behind it in the same form what rounding took away: 16 bits together
+  bf16_pair,  // rounded to nearest even, and what that took away likewise: 16 bits together
   blocks,     // blocks.hpp
 };
 
@@ -60,7 +59,7 @@ struct Kernels {
 
   // In which form a product of so many rows with weights of this format wants x. pack_input makes a
   // row of it, of input_bytes(input, columns) bytes, aligned to 64.
-  Input (*input_of)(MatrixFormat format, std::int64_t rows, Rounding rounding);
+  Input (*input_of)(MatrixFormat format, std::int64_t rows);
   void (*pack_input)(Input input, const float* x, std::int64_t columns, std::byte* to);
 
   // Columns first .. last - 1 of out. few_rows reads every weight once for a group of rows and is

@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(add_lora_adds_each_part_in_its_columns) {
           candidate->add_lora(x.data(), rows, term, scratch.data(), columns, out.data());
           check_close(std::string(candidate->name()) + " " + name_of(format) + " " +
                           std::to_string(rows) + " x " + std::to_string(inputs),
-                      out, expected, 4 * product_tolerance(format, rows, device::Rounding::none));
+                      out, expected, 4 * product_tolerance(format, rows));
         }
       }
     }

@@ -13,7 +13,6 @@
 using namespace gpumodel::test;
 using device::Backend;
 using device::Output;
-using device::Rounding;
 
 namespace {
 
@@ -45,7 +44,6 @@ BOOST_AUTO_TEST_CASE(linear_is_the_product_with_the_transpose) {
                                  old = random.values(rows * outputs);
         const bool biased = random.below(2) == 0;
         const Output output = random.below(2) == 0 ? Output::replace : Output::add;
-        const Rounding rounding = random.below(2) == 0 ? Rounding::none : Rounding::as_weights;
         std::vector<double> expected = reference_linear(x.data(), rows, w);
         for (std::size_t i = 0; i < expected.size(); ++i) {
           if (biased) expected[i] += double{bias[i % bias.size()]};
@@ -53,12 +51,11 @@ BOOST_AUTO_TEST_CASE(linear_is_the_product_with_the_transpose) {
         }
         for (const auto& candidate : all) {
           std::vector<float> out = old;
-          candidate->linear(x.data(), rows, w, biased ? bias.data() : nullptr, rounding, output,
-                            out.data());
-          check_close(
-              std::string(candidate->name()) + " " + name_of(format) + " " + std::to_string(rows) +
-                  " x " + std::to_string(inputs) + " x " + std::to_string(outputs),
-              out, expected, (inputs < 8 ? 8 : 1) * product_tolerance(format, rows, rounding));
+          candidate->linear(x.data(), rows, w, biased ? bias.data() : nullptr, output, out.data());
+          check_close(std::string(candidate->name()) + " " + name_of(format) + " " +
+                          std::to_string(rows) + " x " + std::to_string(inputs) + " x " +
+                          std::to_string(outputs),
+                      out, expected, (inputs < 8 ? 8 : 1) * product_tolerance(format, rows));
         }
       }
     }
@@ -80,8 +77,7 @@ BOOST_AUTO_TEST_CASE(linear_is_exact_where_x_needs_no_rounding) {
         const std::vector<double> expected = reference_linear(x.data(), rows, weights.view());
         for (const auto& candidate : all) {
           std::vector<float> out(count_of(rows, outputs));
-          candidate->linear(x.data(), rows, weights.view(), nullptr, Rounding::as_weights,
-                            Output::replace, out.data());
+          candidate->linear(x.data(), rows, weights.view(), nullptr, Output::replace, out.data());
           // Widened to bf16, four bits times a scale keep eight of their bits.
           const bool may_widen = format == MatrixFormat::int4 && rows >= 8;
           check_close(std::string(candidate->name()) + " " + name_of(format) + " " +

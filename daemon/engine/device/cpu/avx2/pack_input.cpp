@@ -77,17 +77,11 @@ void pack_blocks(const float* x, std::int64_t columns, std::byte* to) {
   }
 }
 
-void pack_bf16(const float* x, std::int64_t columns, std::byte* to) {
-  pack(x, columns, io::DType::bf16, to);
-  std::memset(to + 2 * columns, 0,
-              static_cast<std::size_t>(input_bytes(Input::bf16, columns) - 2 * columns));
-}
-
 void pack_bf16_pair(const float* x, std::int64_t columns, std::byte* to) {
-  const std::int64_t half = input_bytes(Input::bf16, columns);
-  std::memset(to, 0, static_cast<std::size_t>(2 * half));
+  const std::int64_t bytes = input_bytes(Input::bf16_pair, columns);
+  std::memset(to, 0, static_cast<std::size_t>(bytes));
   auto* high = reinterpret_cast<BFloat16*>(to);
-  auto* low = reinterpret_cast<BFloat16*>(to + half);
+  auto* low = reinterpret_cast<BFloat16*>(to + bytes / 2);
   for (std::int64_t k = 0; k < columns; k += 8) {
     const std::int64_t count = columns - k < 8 ? columns - k : 8;
     alignas(32) float lost[8];
@@ -104,8 +98,6 @@ void pack_input(Input input, const float* x, std::int64_t columns, std::byte* to
   switch (input) {
     case Input::floats:
       return;
-    case Input::bf16:
-      return pack_bf16(x, columns, to);
     case Input::bf16_pair:
       return pack_bf16_pair(x, columns, to);
     case Input::blocks:

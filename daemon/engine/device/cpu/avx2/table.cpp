@@ -16,7 +16,7 @@ bool has_f16c() {
 
 bool is_many(MatrixFormat, std::int64_t rows) { return rows >= 12; }
 
-Input input_of(MatrixFormat format, std::int64_t rows, Rounding) {
+Input input_of(MatrixFormat format, std::int64_t rows) {
   return is_quantized(format) && !is_many(format, rows) ? Input::blocks : Input::floats;
 }
 

@@ -1,4 +1,5 @@
-// Products of bf16 rows, by the instruction that multiplies pairs and adds to float.
+// Products of bf16 weights with pairs of bf16, by the instruction that adds two products to a
+// float.
 #pragma once
 
 #include "engine/device/cpu/avx512/sums.hpp"
@@ -23,14 +24,14 @@ inline __m512bh load_first(const std::uint16_t* from, std::int64_t count) {
 // W rows of weights from w_row on by X rows of x from x_row on. With few products the sums are
 // split, to hide the latency of an addition. With `Fetches` the rows behind these are asked for:
 // the hardware stops at every page.
-template <int W, int X, bool Fetches, int Parts>
-inline void bf16_tile_of(const LinearArgs& args, const Bf16Rows& w, std::int64_t w_row,
-                         std::int64_t x_row) {
+template <int W, int X, bool Fetches>
+inline void bf16_tile(const LinearArgs& args, const Bf16Rows& w, std::int64_t w_row,
+                      std::int64_t x_row) {
   constexpr int kSplit = W * X <= 4 ? 2 : 1;
   const std::int64_t depth = args.w.columns;
   const auto* x = reinterpret_cast<const std::uint16_t*>(args.packed + x_row * args.packed_stride);
   const std::int64_t x_stride = args.packed_stride / 2;
-  const std::int64_t part_stride = x_stride / Parts;
+  const std::int64_t rest = x_stride / 2;  // from what is rounded to what that took away
   __m512 sum[kSplit][W][X];
   for (auto& split : sum)
     for (auto& row : split)
@@ -40,12 +41,11 @@ inline void bf16_tile_of(const LinearArgs& args, const Bf16Rows& w, std::int64_t
 #pragma GCC unroll 2
     for (int split = 0; split < kSplit; ++split) {
       const std::int64_t column = k + kStep * split;
-      __m512bh value[Parts][X];
+      __m512bh value[2][X];
 #pragma GCC unroll 2
-      for (int p = 0; p < Parts; ++p)
+      for (int p = 0; p < 2; ++p)
 #pragma GCC unroll 4
-        for (int j = 0; j < X; ++j)
-          value[p][j] = load32(x + j * x_stride + p * part_stride + column);
+        for (int j = 0; j < X; ++j) value[p][j] = load32(x + j * x_stride + p * rest + column);
 #pragma GCC unroll 4
       for (int i = 0; i < W; ++i) {
         const std::uint16_t* from = w.first + i * w.stride + column;
@@ -53,7 +53,7 @@ inline void bf16_tile_of(const LinearArgs& args, const Bf16Rows& w, std::int64_t
         if constexpr (Fetches)
           _mm_prefetch(reinterpret_cast<const char*>(from + W * w.stride), _MM_HINT_T0);
 #pragma GCC unroll 2
-        for (int p = 0; p < Parts; ++p)
+        for (int p = 0; p < 2; ++p)
 #pragma GCC unroll 4
           for (int j = 0; j < X; ++j)
             sum[split][i][j] = _mm512_dpbf16_ps(sum[split][i][j], weight, value[p][j]);
@@ -64,25 +64,16 @@ inline void bf16_tile_of(const LinearArgs& args, const Bf16Rows& w, std::int64_t
     const std::int64_t count = depth - k < kStep ? depth - k : kStep;
     for (int i = 0; i < W; ++i) {
       const __m512bh weight = load_first(w.first + i * w.stride + k, count);
-      for (int p = 0; p < Parts; ++p)
+      for (int p = 0; p < 2; ++p)
         for (int j = 0; j < X; ++j)
-          sum[0][i][j] = _mm512_dpbf16_ps(sum[0][i][j], weight,
-                                          load32(x + j * x_stride + p * part_stride + k));
+          sum[0][i][j] =
+              _mm512_dpbf16_ps(sum[0][i][j], weight, load32(x + j * x_stride + p * rest + k));
     }
   }
   if constexpr (kSplit == 2)
     for (int i = 0; i < W; ++i)
       for (int j = 0; j < X; ++j) sum[0][i][j] = _mm512_add_ps(sum[0][i][j], sum[1][i][j]);
   put<W, X>(args, w_row, x_row, sum[0], w.factors);
-}
-
-template <int W, int X, bool Fetches>
-inline void bf16_tile(const LinearArgs& args, const Bf16Rows& w, std::int64_t w_row,
-                      std::int64_t x_row) {
-  if (args.input == Input::bf16_pair)
-    bf16_tile_of<W, X, Fetches, 2>(args, w, w_row, x_row);
-  else
-    bf16_tile_of<W, X, Fetches, 1>(args, w, w_row, x_row);
 }
 
 }  // namespace

@@ -11,9 +11,6 @@ namespace {
 // From so many rows on, widening quantised weights once is cheaper than scaling each row's sums.
 constexpr std::int64_t kWidenedFrom = 8;
 
-// Up to so many rows the weights come no faster than the products of both of a pair are done.
-constexpr std::int64_t kExactTo = 4;
-
 bool is_plain_float(MatrixFormat format) {
   return format == MatrixFormat::f32 || format == MatrixFormat::f16;
 }
@@ -22,10 +19,9 @@ bool is_many(MatrixFormat format, std::int64_t rows) {
   return rows >= (is_plain_float(format) ? 12 : kWidenedFrom);
 }
 
-Input input_of(MatrixFormat format, std::int64_t rows, Rounding rounding) {
+Input input_of(MatrixFormat format, std::int64_t rows) {
   if (is_plain_float(format)) return Input::floats;
-  if (is_quantized(format) && !is_many(format, rows)) return Input::blocks;
-  return rounding == Rounding::none || rows <= kExactTo ? Input::bf16_pair : Input::bf16;
+  return is_quantized(format) && !is_many(format, rows) ? Input::blocks : Input::bf16_pair;
 }
 
 }  // namespace
