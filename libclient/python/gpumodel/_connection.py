@@ -1,14 +1,16 @@
-"""One connection: what Client and AsyncClient share."""
+"""One connection: what the blocking client and that of asyncio share."""
 
 from __future__ import annotations
 
 import collections
 import ctypes
 import json
+import os
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Any
 
 from ._handle import Handle, check, milliseconds
@@ -23,6 +25,8 @@ from .types import Event, EventType, Model, ModelState
 _REPEATABLE = frozenset({"hello", "models", "status", "plan", "why", "events", "prefetch", "metrics", "tokenize",
                          "detokenize", "render", "pin", "drain", "yield.end"})
 
+_APP_BYTES = 64
+
 
 class Connection:
     def __init__(self, socket: str | None, app: str | None, timeout: float,
@@ -36,7 +40,7 @@ class Connection:
         self._callback = EventFunction(_keeper(self._news, self._raised))
         options = sized(
             GmClientOptions, socket_path=None if socket is None else c_text(socket, "socket"),
-            app_name=None if app is None else c_text(app, "app"), timeout_ms=milliseconds(timeout, "timeout"),
+            app_name=c_text(_program() if app is None else app, "app") or None, timeout_ms=milliseconds(timeout, "timeout"),
             flags=RETURN_ON_SIGNAL, on_event=self._callback)
         out = ctypes.c_void_p()
         while (status := lib.gm_client_open(ctypes.byref(options), ctypes.byref(out))) == INTERRUPTED:
@@ -51,6 +55,11 @@ class Connection:
         callback_of = [callback]
         self.handle = Handle(out, free, "client")
 
+    def __del__(self) -> None:  # nobody refers to the client, a lease or a stream of it any more
+        handle = getattr(self, "handle", None)
+        if handle is not None:
+            handle.close()
+
     def fileno(self) -> int:
         with self.handle as pointer:
             return int(library().gm_client_fd(pointer))
@@ -58,6 +67,11 @@ class Connection:
     def dispatch(self, timeout_ms: int) -> int:
         with self.handle as pointer:
             return int(library().gm_client_dispatch(pointer, timeout_ms))
+
+    def poll_timeout(self) -> int:
+        """Milliseconds until dispatch() has something to do whatever the descriptor says; -1: it will say so."""
+        with self.handle as pointer:
+            return int(library().gm_client_poll_timeout(pointer))
 
     # ---- events ----
 
@@ -92,9 +106,8 @@ class Connection:
                 continue
             try:
                 hearer(event)
-            except Exception:
-                sys.unraisablehook(_Unraisable(*sys.exc_info(), "Exception ignored in a callback of gpumodel",
-                                               hearer))  # type: ignore[arg-type]
+            except Exception as error:
+                report_ignored(error, hearer)
 
     # ---- calls that have only their return ----
 
@@ -152,12 +165,26 @@ class Connection:
             raise
 
 
+def _program() -> str:
+    """A script's name says more than the interpreter's; "" where there is none."""
+    name = os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) else ""
+    return "" if name in ("-c", "-m") else name.encode()[:_APP_BYTES].decode(errors="ignore")
+
+
 class _Unraisable:
     """What sys.unraisablehook takes."""
 
-    def __init__(self, kind: Any, value: Any, traceback: Any, message: str, culprit: Any) -> None:
-        self.exc_type, self.exc_value, self.exc_traceback = kind, value, traceback
-        self.err_msg, self.object = message, culprit
+    def __init__(self, error: Exception, culprit: object) -> None:
+        self.exc_type: type[BaseException] = type(error)
+        self.exc_value: BaseException | None = error
+        self.exc_traceback: TracebackType | None = error.__traceback__
+        self.err_msg: str | None = "Exception ignored in a callback of gpumodel"
+        self.object = culprit
+
+
+def report_ignored(error: Exception, culprit: object) -> None:
+    """As what __del__ raises is."""
+    sys.unraisablehook(_Unraisable(error, culprit))
 
 
 def _keeper(news: Any, raised: Any) -> Callable[..., None]:
