@@ -57,8 +57,8 @@ def differences(expected: Expected, row: Mapping[str, Any], devices: list[Mappin
     yield from _of_adapter(expected, row)
     yield from _of_memory(expected, row, devices)
     if expected.tensor_parallel_size > 1:
-        yield (f"tensor_parallel_size={expected.tensor_parallel_size} was given; over how many devices {expected.model} "
-               f"goes is decided by {_key(expected, 'tensor_parallel_size')}")
+        yield (f"tensor_parallel_size={expected.tensor_parallel_size} was given; over how many devices "
+               f"{expected.model} goes is decided by {_key(expected, 'tensor_parallel_size')}")
 
 
 def _key(expected: Expected, key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import warnings
 import weakref
 from collections.abc import Callable
@@ -23,6 +24,7 @@ class Watch:
         self._waiting: dict[asyncio.Future[Any], Callable[[], Any]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._fd = connection.fileno()
+        connection.hearing_thread = threading.get_ident()
         self._loop.add_reader(self._fd, _turn, weakref.ref(self))
 
     async def until(self, look: Callable[[], Found | None], timeout: float | None = None) -> Found | None:
@@ -30,12 +32,13 @@ class Watch:
         if asyncio.get_running_loop() is not self._loop:
             raise StateError("the client was opened on another event loop; open one on this loop", code=-6,
                              name="state")
-        found = look()
-        if found is None:
-            found = await self._wait(look, timeout)
-        else:
-            await asyncio.sleep(0)  # others have their turn, and a cancellation its chance, however fast this is
-        self._arm()
+        try:
+            found = look()
+            if found is None:
+                return await self._wait(look, timeout)
+        finally:
+            self._arm()  # look() may have read what others wait for
+        await asyncio.sleep(0)  # others have their turn, and a cancellation its chance, however fast this is
         return found
 
     async def _wait(self, look: Callable[[], Found | None], timeout: float | None) -> Found | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ._connection import Connection
-from ._handle import check, milliseconds, wait
+from ._handle import check, milliseconds
 from ._library import AGAIN
 from .lease import Lease, Leases, begin
 from .types import Event, Model
@@ -48,7 +48,7 @@ class Client:
             return AGAIN if status >= 0 else status
 
         try:
-            wait(step)
+            self._connection.wait(step)
             self._connection.tell()
         except BaseException:
             for lease in pending:
@@ -75,7 +75,7 @@ class Client:
     def dispatch(self, timeout: float | None = 0) -> bool:
         """Handles what has come; False: nothing within the timeout."""
         milliseconds(timeout, "timeout")
-        status = wait(self._connection.dispatch, timeout)
+        status = self._connection.wait(self._connection.dispatch, timeout)
         self._connection.tell()
         return check(status) == 0
 

@@ -18,6 +18,7 @@ import asyncio
 import os
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -50,7 +51,7 @@ class ModelManager:
         self._socket, self._app, self._progress = socket, app, progress_callback
         self._lock = threading.RLock()
         self._client: Client | None = None
-        self._kept: dict[str, tuple[Lease, list[ManagedModel]]] = {}
+        self._kept: dict[str, tuple[Lease, weakref.WeakSet[ManagedModel]]] = {}
         self._unchecked: dict[str, Expected] = {}
         self._warned: set[str] = set()
 
@@ -100,20 +101,18 @@ class ModelManager:
             raise
         model = ManagedModel(model_name, lease)
         with self._lock:
-            kept, models = self._kept.get(model_name, (None, []))
-            if kept is lease:
-                models.append(model)
+            if (entry := self._kept.get(model_name)) is not None and entry[0] is lease:
+                entry[1].add(model)
         return model
 
     def unload_model(self, model_name: str) -> ReleaseReport | None:
         """Gives back what this process holds of it beyond scopes; None: nothing. The report says whether others keep
         the memory."""
         with self._lock:
-            lease, models = self._kept.pop(model_name, (None, []))
-        for model in models:
-            model.end("by unload_model(); get it anew from get_or_load_model()")
-        if lease is None:
-            return None
+            if (lease := self._kept_lease(model_name)) is None:
+                return None
+            for model in self._kept.pop(model_name)[1]:
+                model.end("by unload_model(); get it anew from get_or_load_model()")
         with lease:
             return lease.release()
 
@@ -161,19 +160,17 @@ class ModelManager:
         lease = self._acquire(name, tell, attempt)
         with self._lock:
             if (held := self._kept_lease(name)) is None:
-                self._kept[name] = lease, []
+                self._kept[name] = lease, weakref.WeakSet()
                 return lease
         lease.close()  # another thread was first
         return held
 
     def _kept_lease(self, name: str) -> Lease | None:
         with self._lock:
-            lease, models = self._kept.get(name, (None, []))
-            if lease is None or _is_alive(lease):
-                return lease
-            for model in models:
+            if (entry := self._kept.get(name)) is None or _is_alive(entry[0]):
+                return entry[0] if entry is not None else None
+            for model in self._kept.pop(name)[1]:
                 model.end("by the daemon: the lease was lost, or the connection; get it anew from get_or_load_model()")
-            del self._kept[name]
             return None
 
     def _give_back_all(self) -> None:

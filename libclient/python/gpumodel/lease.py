@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ._connection import Connection
-from ._handle import Handle, check, milliseconds, wait
+from ._handle import Handle, check, milliseconds
 from ._library import (
     AGAIN, GmLeaseInfo, GmReleaseReport, TokensPointer, library, sized, take_text,
 )
@@ -164,7 +164,7 @@ class Lease(LeaseBase):
         """Ends the lease and waits for the daemon's answer: the memory is measured free by then. None: not within
         the timeout; the release goes on, and the same call asks again."""
         report = sized(GmReleaseReport)
-        status = wait(lambda limit_ms: self._release(limit_ms, report), timeout)
+        status = self._connection.wait(lambda limit_ms: self._release(limit_ms, report), timeout)
         self._connection.tell()
         return None if status == AGAIN else read_report(report)
 

@@ -6,7 +6,6 @@ import ctypes
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ._handle import wait
 from ._library import AGAIN, END, GmChunk, library, sized
 from ._request import Request, read_chunk, read_result
 from .errors import TimeoutError
@@ -64,7 +63,7 @@ class Stream(StreamBase):
     def next(self, timeout: float | None = None) -> Chunk | None:
         """The next chunk; None at the end. gpumodel.TimeoutError: none came in time, and the generation goes on."""
         try:
-            status = wait(self._next, timeout)
+            status = self._connection.wait(self._next, timeout)
             chunk = self._take() if status == 0 else None
             self._connection.tell()
         except BaseException as error:

@@ -16,7 +16,7 @@ import gpumodel
 from daemon import FORTY, PATIENCE_S, Daemon
 from gpumodel import aio
 
-_ENDLESS = {"token_ms": 5, "context_tokens": 1 << 20, "kv_bytes_per_token": 1}
+_ENDLESS: dict[str, Any] = {"token_ms": 5, "context_tokens": 1 << 20, "kv_bytes_per_token": 1}
 
 
 async def eventually(is_so: Callable[[], Any], what: str) -> None:
@@ -52,7 +52,8 @@ class AioTest(unittest.IsolatedAsyncioTestCase):
             chunks = [chunk async for chunk in stream]
             self.assertEqual("".join(map(str, chunks)), expected)
             self.assertEqual(stream.result.output_tokens, 5)
-            self.assertEqual(await async_model.complete("x", max_tokens=1), await async_model.complete("x", max_tokens=1))
+            once, again = [await async_model.complete("x", max_tokens=1) for _ in range(2)]
+            self.assertEqual(once, again)
 
     async def test_the_release_reports_what_was_measured(self) -> None:
         async with self.client() as client:
@@ -136,7 +137,13 @@ class AioTest(unittest.IsolatedAsyncioTestCase):
     async def test_progress_and_the_daemons_events(self) -> None:
         heard: list[gpumodel.Event] = []
         told: list[gpumodel.Event] = []
-        async with self.client(on_event=told.append) as client:
+        threads: set[int] = set()
+
+        def tell(event: gpumodel.Event) -> None:
+            told.append(event)
+            threads.add(threading.get_ident())
+
+        async with self.client(on_event=tell) as client:
             await client.subscribe()
             holder = await client.lease("held")
             waiting = asyncio.ensure_future(_acquire(client, "other", on_progress=heard.append))
@@ -147,6 +154,8 @@ class AioTest(unittest.IsolatedAsyncioTestCase):
                 pass
             await eventually(lambda: {"granted", "loaded"} <= {event.data["type"] for event in told if event.data},
                              f"the daemon's events come: {told}")
+            await client.subscribe(False)
+            self.assertEqual(threads, {threading.get_ident()})
 
     async def test_reports_and_text_tools_while_a_stream_runs(self) -> None:
         async with self.client() as client, client.lease("endless") as model:
@@ -200,6 +209,7 @@ class AioTest(unittest.IsolatedAsyncioTestCase):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             del client, lease
+            await asyncio.sleep(0)  # the step that got the lease holds it still
             gc.collect()
         self.assertEqual([warning.category for warning in caught], [ResourceWarning])
 

@@ -95,7 +95,7 @@ class ClientTest(unittest.TestCase):
         with client.lease("concept") as model:
             for wrong in ({"max_tokens": 1 << 40}, {"logit_bias": {1 << 40: 1.0}}, {"deadline": -1}):
                 with self.assertRaises(ValueError):
-                    model.complete("x", **wrong)  # type: ignore[arg-type]
+                    model.complete("x", **wrong)
             with self.assertRaises(TypeError):
                 model.complete("x", max_token=3)  # type: ignore[call-arg]
             with self.assertRaises(ValueError):

@@ -21,7 +21,7 @@ import gpumodel
 PATIENCE_S = 30.0
 #: A device that holds one model of FORTY.
 DEVICE = '[devices.cpu]\nmemory = "64 MiB"\n'
-FORTY = {"tensor_bytes": 40 << 20}
+FORTY: dict[str, Any] = {"tensor_bytes": 40 << 20}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -144,8 +144,8 @@ class Script:
 
     def __init__(self, text: str, socket: str) -> None:
         self._process = subprocess.Popen([sys.executable, "-X", "dev", "-c", text], stdout=subprocess.PIPE,
-                                         stderr=subprocess.PIPE, text=True, env={**os.environ, "GPUMODEL_SOCKET": socket},
-                                         preexec_fn=_die_with_parent)
+                                         stderr=subprocess.PIPE, text=True, preexec_fn=_die_with_parent,
+                                         env={**os.environ, "GPUMODEL_SOCKET": socket})
 
     def is_asleep(self) -> bool:
         """In a system call, having nothing else to do."""

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import gpumodel
-from daemon import DEVICE, FORTY, Daemon, Script, eventually
+from daemon import FORTY, Daemon, Script, eventually
 
-_ENDLESS = {"token_ms": 20, "context_tokens": 1 << 20, "kv_bytes_per_token": 1}
+_ENDLESS: dict[str, Any] = {"token_ms": 20, "context_tokens": 1 << 20, "kv_bytes_per_token": 1}
 
 
 def _program(blocking: str, then: str = "") -> str:
@@ -124,10 +124,39 @@ except KeyboardInterrupt:
             from gpumodel import compat
             with compat.get_model_manager().use_model("endless") as model:
                 model.generate_modeling("Go on.")"""
-        with Daemon(DEVICE).model("endless", **_ENDLESS) as daemon:
+        with Daemon().model("endless", **_ENDLESS) as daemon:
             said = self._interrupts(daemon, _program(blocking), lambda status: status["generations"])
             self.assertEqual(said, ["interrupted"])
             self.assertTrue(daemon.is_idle())
+
+    def test_nothing_that_is_raised_while_the_library_tells_events_is_lost(self) -> None:
+        text = """
+import collections, ctypes, signal, sys
+from gpumodel import _connection, _library
+lost = []
+sys.unraisablehook = lost.append
+news, raised, caught = collections.deque(), collections.deque(), 0
+callback = _library.EventFunction(_connection._keeper(news, raised))
+event = _library.sized(_library.GmEvent, type=2)
+def alarm(*_):
+    global alarms
+    alarms += 1
+    raise KeyboardInterrupt
+alarms = 0
+signal.signal(signal.SIGALRM, alarm)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0005)
+told = 0
+while alarms < 500:
+    try:
+        while True:
+            callback(None, ctypes.byref(event), None)
+    except KeyboardInterrupt:
+        caught += 1
+signal.signal(signal.SIGALRM, signal.SIG_IGN)
+print(len(lost), caught + len(raised) == alarms, len(raised) > 0)
+"""
+        with Daemon() as daemon:
+            self.assertEqual(Script(text, daemon.socket).finish(), ["0 True True"])
 
     def test_a_handler_that_does_not_raise_ends_nothing(self) -> None:
         text = """

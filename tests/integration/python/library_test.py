@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ import unittest
 import zipfile
 from pathlib import Path
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 from daemon import Daemon, from_environment
 
 _SOURCE = Path(from_environment("GPUMODEL_SOURCE_DIR")) / "libclient/python"
@@ -47,10 +48,10 @@ class LibraryTest(unittest.TestCase):
         self.assertRegex(said, "^LibraryNotFoundError libc.so.6 is no libgpumodel of version 1.0 or later")
 
     def test_no_daemon(self) -> None:
-        self.assertRegex(python(_OPEN, GPUMODEL_SOCKET="/nonexistent/api.sock"), "^NoDaemonError .*/nonexistent/api.sock")
+        said = python(_OPEN, GPUMODEL_SOCKET="/nonexistent/api.sock")
+        self.assertRegex(said, "^NoDaemonError .*/nonexistent/api.sock")
 
     def test_a_daemon_of_another_protocol(self) -> None:
-        import socket
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
             listener.bind(folder + "/api.sock")
             listener.listen()
@@ -82,8 +83,9 @@ class PackageTest(unittest.TestCase):
     def test_the_types_hold(self) -> None:
         with tempfile.TemporaryDirectory() as cache:
             for folder, what in ((_SOURCE, "gpumodel"), (Path(__file__).parent, ".")):
-                done = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--cache-dir", cache, what], cwd=folder,
-                                      capture_output=True, text=True, env={**os.environ, "MYPYPATH": str(_SOURCE)})
+                command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", cache, what]
+                done = subprocess.run(command, cwd=folder, capture_output=True, text=True,
+                                      env={**os.environ, "MYPYPATH": str(_SOURCE)})
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_the_wheel_has_every_module_and_works(self) -> None:

@@ -8,16 +8,11 @@ import sys
 import unittest
 
 
-class Result(unittest.TextTestResult):
-    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
-        super().addSkip(test, reason)
-        self.stream.writeln(f'Test case "{test.id()}" is skipped because {reason}')
-
-
 def main() -> int:
     tests = unittest.defaultTestLoader.loadTestsFromNames(sys.argv[1:])
-    runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Result)
-    result = runner.run(tests)
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(tests)
+    for test, reason in result.skipped:
+        print(f'Test case "{test.id()}" is skipped because {reason}')
     return 0 if result.wasSuccessful() and result.testsRun > 0 else 1
 
 
