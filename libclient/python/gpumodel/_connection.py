@@ -108,8 +108,8 @@ class Connection:
             self._telling.now = False
 
     def raise_kept(self) -> None:
-        """What a signal's handler raised inside of the library."""
-        if self._raised:
+        """What a signal's handler raised inside of the library; such handlers are the main thread's."""
+        if self._raised and threading.current_thread() is threading.main_thread():
             error = self._raised.popleft()
             self._raised.clear()
             raise error
@@ -191,7 +191,7 @@ class Connection:
 def _program() -> str:
     """A script's name says more than the interpreter's; "" where there is none."""
     name = os.path.basename(sys.argv[0]) if getattr(sys, "argv", None) else ""
-    return "" if name in ("-c", "-m") else name.encode()[:_APP_BYTES].decode(errors="ignore")
+    return "" if name in ("-c", "-m") else name.encode(errors="replace")[:_APP_BYTES].decode(errors="ignore")
 
 
 class _Unraisable:

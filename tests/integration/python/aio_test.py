@@ -90,7 +90,7 @@ class AioTest(unittest.IsolatedAsyncioTestCase):
                 await asyncio.sleep(0.001)
                 turns += 1
             self.assertEqual((await generation).result.output_tokens, 40)
-            self.assertGreater(turns, 10)
+            self.assertGreater(turns, 1)
 
     async def test_cancelling_ends_the_generation(self) -> None:
         async with self.client() as client, client.lease("endless") as model:

@@ -138,17 +138,18 @@ sys.unraisablehook = lost.append
 news, raised, caught = collections.deque(), collections.deque(), 0
 callback = _library.EventFunction(_connection._keeper(news, raised))
 event = _library.sized(_library.GmEvent, type=2)
+armed, alarms = False, 0
 def alarm(*_):
-    global alarms
-    alarms += 1
-    raise KeyboardInterrupt
-alarms = 0
+    global armed, alarms
+    if armed:
+        armed, alarms = False, alarms + 1
+        raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, alarm)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0005)
-told = 0
 while alarms < 500:
     try:
-        while True:
+        armed = True
+        while armed:
             callback(None, ctypes.byref(event), None)
     except KeyboardInterrupt:
         caught += 1
