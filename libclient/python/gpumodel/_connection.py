@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Sequence
 from types import TracebackType
 from typing import Any
 
-from ._handle import SLICE_MS, Handle, check, milliseconds
+from ._handle import SLICE_MS, Handle, check, last_error, milliseconds
 from ._library import (
     AGAIN, INTERRUPTED, ONLY_IF_READY, RETURN_ON_SIGNAL, WAIT_FOREIGN, EventFunction, GmClientOptions, GmLeaseOptions,
     GmModelInfo, c_text, library, sized, take_text,
@@ -82,7 +82,15 @@ class Connection:
             if status == INTERRUPTED:
                 continue
             if status != AGAIN or (end is not None and left_ms == 0):
-                return check(status)
+                return self._checked(status)
+
+    def _checked(self, status: int) -> int:
+        """As check(); but what came beside the error is told."""
+        if status < 0:
+            error = last_error(status)
+            self.tell()
+            raise error
+        return status
 
     def poll_timeout(self) -> int:
         """Milliseconds until dispatch() has something to do whatever the descriptor says; -1: it will say so."""
@@ -144,7 +152,7 @@ class Connection:
             if status == INTERRUPTED:
                 raise InterruptedCallError("a signal came before the daemon's answer; look before you ask again",
                                            code=INTERRUPTED, name="interrupted")
-            check(status)
+            self._checked(status)
             self.tell()
             return
 

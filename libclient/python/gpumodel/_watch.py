@@ -36,8 +36,9 @@ class Watch:
             found = look()
             if found is None:
                 return await self._wait(look, timeout)
-        finally:
-            self._arm()  # look() may have read what others wait for
+        finally:  # look() may have read what others wait for
+            self.connection.tell()
+            self._arm()
         await asyncio.sleep(0)  # others have their turn, and a cancellation its chance, however fast this is
         return found
 

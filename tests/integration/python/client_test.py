@@ -218,6 +218,22 @@ with gpumodel.Client() as client, client.lease("attribute", on_progress=hear) as
             self.assertEqual({lease["app"] for lease in self.daemon.status()["leases"]}, {"run.py", "by another name"})
 
 
+class LossTest(unittest.TestCase):
+    def test_the_end_of_the_daemon_is_told_with_its_error(self) -> None:
+        with Daemon().model("concept") as daemon:
+            heard: list[gpumodel.EventType] = []
+            client = gpumodel.Client(daemon.socket, on_event=lambda event: heard.append(event.type))
+            lease = client.lease("concept")
+            daemon.kill()
+            with self.assertRaises(gpumodel.DisconnectedError):
+                lease.complete("x")
+            self.assertEqual(heard[-1], gpumodel.EventType.DISCONNECTED)
+            with self.assertRaises(gpumodel.DisconnectedError):
+                client.status()
+            self.assertEqual(heard.count(gpumodel.EventType.DISCONNECTED), 1)
+            client.close()
+
+
 class ResidualTest(unittest.TestCase):
     def test_memory_that_does_not_come_back_is_an_error_with_its_report(self) -> None:
         daemon = Daemon(daemon_keys='residual_threshold = "1 MiB"').model("leaky", tensor_bytes=8 << 20,
