@@ -104,6 +104,11 @@ class Attempt:
             if self._given_up:
                 lease.close()
 
+    def succeeded(self) -> None:
+        """From here on others may use the lease, and to give up comes too late."""
+        with self._lock:
+            self._lease = None
+
     def give_up(self) -> None:
         with self._lock:
             self._given_up = True

@@ -60,12 +60,12 @@ class ModelManager:
                          **paths: Paths) -> None:
         """As initialize_models_on_startup."""
         expected = read_arguments(paths, gpu_memory_utilization, tensor_parallel_size)
-        self.auto_unload, self._progress = auto_unload, progress_callback
-        self._unchecked, self._warned = {one.model: one for one in expected}, set()
         report = await asyncio.to_thread(self._ask, lambda client: client.status())
         served = [row["name"] for row in report["models"]]
         if missing := [one for one in expected if one.model not in served]:
             raise _no_model([one.model for one in missing], served)
+        self.auto_unload, self._progress = auto_unload, progress_callback
+        self._unchecked, self._warned = {one.model: one for one in expected}, set()
         self._compare(report)
         if auto_unload:
             await asyncio.to_thread(self._give_back_all)
@@ -158,6 +158,8 @@ class ModelManager:
         if (held := self._kept_lease(name)) is not None:
             return held
         lease = self._acquire(name, tell, attempt)
+        if attempt is not None:
+            attempt.succeeded()
         with self._lock:
             if (held := self._kept_lease(name)) is None:
                 self._kept[name] = lease, weakref.WeakSet()
@@ -189,8 +191,9 @@ class ModelManager:
     def _compare(self, report: Mapping[str, Any]) -> None:
         """Once for each model, as soon as the daemon has looked at its files."""
         for row in report["models"]:
-            if row["name"] in self._unchecked and is_known(row):
-                for difference in differences(self._unchecked.pop(row["name"]), row, report["devices"]):
+            expected = self._unchecked.pop(row["name"], None) if is_known(row) else None
+            if expected is not None:
+                for difference in differences(expected, row, report["devices"]):
                     self._warn(difference)
 
     def _warn(self, text: str) -> None:
