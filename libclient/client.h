@@ -47,6 +47,7 @@ struct gm_client {
   bool reading;      /* a thread is reading the socket                            */
   bool backlog;      /* complete messages lie in link.in, for want of memory      */
   uint64_t happened; /* times that messages or events were handled                */
+  uint64_t told;     /* of them, those that gm_client_dispatch answered for       */
 
   bool delivering; /* a thread is inside on_event             */
   bool disconnect_event;

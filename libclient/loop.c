@@ -27,7 +27,10 @@ int gm_client_poll_timeout(gm_client* client) {
   gmi_lock(client);
   int timeout_ms = -1;
   if (client->owes) timeout_ms = kOwedAgainMs;
-  if (client->backlog || gmi_events_waiting(client)) timeout_ms = 0;
+  /* What another call read while it waited for its own may be what a pending handle waits for, and
+   * the descriptor says nothing of it any more. */
+  bool untold = client->happened != client->told;
+  if (client->backlog || untold || gmi_events_waiting(client)) timeout_ms = 0;
   gmi_unlock(client);
   return timeout_ms;
 }
@@ -50,6 +53,7 @@ gm_status gm_client_dispatch(gm_client* client, int32_t timeout_ms) {
   if (status == GM_OK) {
     gmi_lock(client);
     status = dispatch(client, timeout_ms);
+    client->told = client->happened;
     gmi_leave(client);
   }
   errno = saved_errno;

@@ -131,6 +131,7 @@ static gm_status open_client(const gm_client_options* given, gm_client** out) {
   gmi_lock(client);
   status = say_hello(client, options.app_name != NULL ? options.app_name : app, deadline);
   client->on_event = status == GM_OK ? options.on_event : NULL;
+  client->told = client->happened; /* the daemon's hello was this call's own */
   gmi_unlock(client);
   if (status == GM_OK) {
     *out = client;

@@ -2,6 +2,8 @@
 
     with gpumodel.Client() as client, client.lease("concept") as model:
         print(model.chat("Name three entities of a shop."))
+
+gpumodel.aio has the same for asyncio, gpumodel.compat a model manager for applications that had one of their own.
 """
 
 from .client import Client

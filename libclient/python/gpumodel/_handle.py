@@ -1,5 +1,4 @@
-"""Handles that are freed once and never under another thread's call; statuses that become exceptions; waiting that
-lets the interpreter see to signals."""
+"""Handles that are freed once and never under another thread's call; statuses that become exceptions; time."""
 
 from __future__ import annotations
 
@@ -7,11 +6,10 @@ import ctypes
 import json
 import os
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
-from ._library import AGAIN, INTERRUPTED, GmError, library, sized, take_text
+from ._library import GmError, library, sized, take_text
 from .errors import BY_CODE, Error, ForkedError, StateError
 
 # A signal that comes between the interpreter's last look and the C call's sleep is seen this much later.
@@ -102,16 +100,3 @@ def milliseconds(seconds: float | None, what: str) -> int:
     if not seconds >= 0:
         raise ValueError(f"{what} is {seconds}; give seconds, 0 or more, or None")
     return min(int(seconds * 1000 + 0.5), LONGEST_MS)
-
-
-def wait(call: Callable[[int], int], timeout: float | None = None) -> int:
-    """call(timeout_ms) until it has something to say, or GM_AGAIN after the timeout. Between its slices, and at once
-    after a signal, Python's signal handlers run, and may raise."""
-    end = None if timeout is None else time.monotonic() + timeout
-    while True:
-        left_ms = SLICE_MS if end is None else max(0, min(SLICE_MS, int((end - time.monotonic()) * 1000 + 0.999)))
-        status = call(left_ms)
-        if status == INTERRUPTED:
-            continue
-        if status != AGAIN or (end is not None and left_ms == 0):
-            return check(status)

@@ -99,6 +99,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "gm_free": (None, [c_void_p]),
     "gm_client_open": (_STATUS, [POINTER(GmClientOptions), POINTER(c_void_p)]),
     "gm_client_close": (None, [c_void_p]),
+    "gm_client_interrupt": (None, [c_void_p]),
     "gm_client_fd": (c_int, [c_void_p]),
     "gm_client_poll_timeout": (c_int, [c_void_p]),
     "gm_client_dispatch": (_STATUS, [c_void_p, c_int32]),

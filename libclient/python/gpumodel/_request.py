@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ._handle import Handle, check, milliseconds
 from ._library import GmChunk, GmLogitBias, GmRequest, GmResult, c_text, library, sized
@@ -80,7 +80,10 @@ class Request:
         return Handle(out, lib.gm_stream_free, "stream", lease)
 
 
-def in_range(name: str, value: int | float) -> int | float:
+Number = TypeVar("Number", int, float)
+
+
+def in_range(name: str, value: Number) -> Number:
     """ctypes cuts what does not fit; the library should never see what nobody gave."""
     bits = 63 if name == "seed" else 31
     if isinstance(value, int) and not -(2**bits) <= value < 2**bits:

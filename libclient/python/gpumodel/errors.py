@@ -33,7 +33,7 @@ def _restore(kind: type[Error], message: str, state: dict[str, Any]) -> Error:
     return error
 
 
-class LibraryNotFoundError(Error, ImportError):
+class LibraryNotFoundError(Error, ImportError):  # type: ignore[misc]  # ImportError.name may be None, ours is ""
     """libgpumodel.so.1 cannot be loaded."""
 
 

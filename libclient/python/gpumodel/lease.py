@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ._connection import Connection
-from ._handle import Handle, check, milliseconds, wait
+from ._handle import Handle, check, milliseconds
 from ._library import (
     AGAIN, GmLeaseInfo, GmReleaseReport, TokensPointer, library, sized, take_text,
 )
@@ -26,11 +27,26 @@ if TYPE_CHECKING:
 Hearer = Callable[[Event], object]
 
 
+class Wishes(TypedDict, total=False):
+    """Of a lease, and who hears what becomes of it. A hearer runs inside the calls on the client and its leases."""
+
+    wait: float | None  # seconds that it may queue; 0: now or BusyError; None: as long as the daemon lets it.
+    #                     Loading is not counted
+    context_tokens: int  # ceiling for prompt plus output; 0: the model's own
+    only_if_ready: bool  # never cause a load: BusyError instead
+    wait_foreign: bool  # wait for memory that other programs hold, instead of ForeignMemoryError
+    on_progress: Hearer | None  # while it queues and loads
+    on_suspended: Hearer | None  # the memory of the idle lease was lent to a waiter
+    on_resumed: Hearer | None  # and is back
+    on_ended: Hearer | None  # it was revoked or lost
+
+
 class LeaseBase:
     """What a lease is, whoever waits for it."""
 
-    def __init__(self, connection: Connection, handle: Handle, model: str, on_progress: Hearer | None,
-                 on_suspended: Hearer | None, on_resumed: Hearer | None, on_ended: Hearer | None) -> None:
+    def __init__(self, connection: Connection, handle: Handle, model: str, on_progress: Hearer | None = None,
+                 on_suspended: Hearer | None = None, on_resumed: Hearer | None = None,
+                 on_ended: Hearer | None = None) -> None:
         self._connection, self._handle, self.model = connection, handle, model
         self._callbacks = {
             EventType.QUEUED: on_progress, EventType.LOADING: on_progress, EventType.SUSPENDED: on_suspended,
@@ -104,12 +120,23 @@ class LeaseBase:
         return take_text(out)
 
 
+AnyLease = TypeVar("AnyLease", bound=LeaseBase)
+
+
+def begin(make: Callable[..., AnyLease], connection: Connection, models: Sequence[str], *, wait: float | None = None,
+          context_tokens: int = 0, only_if_ready: bool = False, wait_foreign: bool = False,
+          **hearers: Hearer | None) -> list[AnyLease]:
+    """Pending leases, as Wishes say."""
+    handles = connection.begin(models, wait, context_tokens, only_if_ready, wait_foreign)
+    return [make(connection, handle, name, **hearers) for handle, name in zip(handles, models, strict=True)]
+
+
 class Lease(LeaseBase):
     """`with client.lease("concept") as model:`. Any thread may use it."""
 
     def stream(self, given: Input, **options: Unpack[Options]) -> Stream:
         """A generation, chunk by chunk."""
-        return Stream(self._connection, self._handle, given, options)
+        return Stream(self, given, options)
 
     def complete(self, prompt: str | Sequence[int], **options: Unpack[Options]) -> Text:
         """A prompt's continuation, whole."""
@@ -137,7 +164,7 @@ class Lease(LeaseBase):
         """Ends the lease and waits for the daemon's answer: the memory is measured free by then. None: not within
         the timeout; the release goes on, and the same call asks again."""
         report = sized(GmReleaseReport)
-        status = wait(lambda limit_ms: self._release(limit_ms, report), timeout)
+        status = self._connection.wait(lambda limit_ms: self._release(limit_ms, report), timeout)
         self._connection.tell()
         return None if status == AGAIN else read_report(report)
 
@@ -154,21 +181,28 @@ def read_report(report: GmReleaseReport) -> ReleaseReport:
                          report.residual_bytes, report.unload_ms)
 
 
+@contextmanager
+def leaving(lease: LeaseBase, failures: list[Exception]) -> Iterator[None]:
+    """Around a release at the end of a `with` block: what is over already is over."""
+    try:
+        yield
+    except (DisconnectedError, LeaseLostError, ForkedError):
+        pass
+    except Exception as error:
+        failures.append(error)
+    finally:
+        lease.close()
+
+
 def leave(leases: Sequence[Lease], kind: type[BaseException] | None) -> None:
-    """The end of a `with` block: what is over already is over, and no error hides the block's own."""
-    failure: Exception | None = None
+    """The end of a `with` block; no error hides the block's own."""
+    failures: list[Exception] = []
     for lease in leases:
-        try:
+        with leaving(lease, failures):
             if not lease._handle.closed:
                 lease.release()
-        except (DisconnectedError, LeaseLostError, ForkedError):
-            pass
-        except Exception as error:
-            failure = failure or error
-        finally:
-            lease.close()
-    if failure is not None and kind is None:
-        raise failure
+    if failures and kind is None:
+        raise failures[0]
 
 
 class Leases(tuple[Lease, ...]):

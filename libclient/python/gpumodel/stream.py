@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ._connection import Connection
-from ._handle import Handle, wait
 from ._library import AGAIN, END, GmChunk, library, sized
 from ._request import Request, read_chunk, read_result
 from .errors import TimeoutError
 from .types import Chunk, Input, Result, Text
 
+if TYPE_CHECKING:
+    from .lease import LeaseBase
+
 
 class StreamBase:
-    def __init__(self, connection: Connection, lease: Handle, given: Input, options: Mapping[str, Any]) -> None:
-        self._connection = connection
+    def __init__(self, lease: LeaseBase, given: Input, options: Mapping[str, Any]) -> None:
+        self._lease = lease  # which is given back when it is forgotten, and ends its streams
+        self._connection = lease._connection
         self._top = int(options.get("top_logprobs", 0))
         self._chunk = sized(GmChunk)
         self._result: Result | None = None
-        self._handle = Request(given, options).send(lease)
+        self._handle = Request(given, options).send(lease._handle)
 
     def __del__(self) -> None:
         handle = getattr(self, "_handle", None)
@@ -61,7 +63,7 @@ class Stream(StreamBase):
     def next(self, timeout: float | None = None) -> Chunk | None:
         """The next chunk; None at the end. gpumodel.TimeoutError: none came in time, and the generation goes on."""
         try:
-            status = wait(self._next, timeout)
+            status = self._connection.wait(self._next, timeout)
             chunk = self._take() if status == 0 else None
             self._connection.tell()
         except BaseException as error:

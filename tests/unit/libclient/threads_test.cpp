@@ -7,6 +7,7 @@
 #include <barrier>
 #include <cerrno>
 #include <chrono>
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -79,6 +80,37 @@ void read_stream(gm_stream* stream, std::string* text, gm_status* end) {
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(threads)
+
+// One thread that looks at two streams: what it reads while it looks at the second may be the
+// first's, which the descriptor does not tell any more.
+BOOST_AUTO_TEST_CASE(a_loop_is_told_of_what_another_look_has_read) {
+  std::promise<void> looked_at_first;
+  FakeDaemon daemon([&](Connection& c) {
+    c.greet_and_grant();
+    const Incoming first = c.expect("generate");
+    const Incoming second = c.expect("generate");
+    looked_at_first.get_future().wait();
+    c.respond(first, finished());
+    c.closes();
+  });
+  auto client = open_client(daemon);
+  BOOST_TEST(gm_client_poll_timeout(client.get()) == -1);
+  auto lease = acquire(client);
+  auto first = generate(lease, request_for("a"));
+  auto second = generate(lease, request_for("b"));
+  gm_chunk chunk = GM_CHUNK_INIT;
+  while (gm_client_dispatch(client.get(), 0) == GM_OK) continue;
+  BOOST_TEST(gm_stream_next(first.get(), &chunk, 0) == GM_AGAIN);
+  looked_at_first.set_value();
+  pollfd entry = {gm_client_fd(client.get()), POLLIN, 0};
+  BOOST_REQUIRE(poll(&entry, 1, 20'000) == 1);
+  BOOST_TEST(gm_stream_next(second.get(), &chunk, 0) == GM_AGAIN);
+  BOOST_TEST(poll(&entry, 1, 0) == 0);
+  BOOST_TEST(gm_client_poll_timeout(client.get()) == 0);
+  BOOST_TEST(gm_client_dispatch(client.get(), 0) == GM_AGAIN);
+  BOOST_TEST(gm_stream_next(first.get(), &chunk, 0) == GM_END);
+  BOOST_TEST(gm_client_poll_timeout(client.get()) == -1);
+}
 
 BOOST_AUTO_TEST_CASE(two_threads_read_two_streams) {
   FakeDaemon daemon([](Connection& c) { serve_two(c, 2000); });
