@@ -56,6 +56,8 @@ as() {
   runuser -u "$user" -- "$@"
 }
 
+# status_says REGEX: systemd's word for how the service is.
+status_says() { systemctl show -P StatusText gpumodeld.service | grep -qE "$1"; }
 main_pid() { systemctl show -P MainPID gpumodeld.service; }
 engine_pid() { pgrep -f '^/usr/lib/gpumodeld/gpumodel-engine --fd' | head -n 1; }
 is_other_pid() { [[ $(main_pid) != 0 && $(main_pid) != "$1" ]]; }

@@ -13,7 +13,7 @@ as bob gpumodelctl models 2>/tmp/denied || status=$?
 [[ $status == 4 ]] || fail "one who is not of the group gets exit status $status: $(cat /tmp/denied)"
 
 # What people see of it.
-until_true 5 grep -qE '[0-9]+ models? ready, .* of 600 MiB, 0 leases' <(systemctl show -P StatusText gpumodeld.service) ||
+until_true 5 status_says '[0-9]+ models? ready, .* of 600 MiB, 0 leases' ||
   fail "its status is: $(systemctl show -P StatusText gpumodeld.service)"
 journalctl -u gpumodeld -o json --no-pager >/tmp/journal
 grep -q '"GPUMODELD_MODEL":"concept"' /tmp/journal || fail "the journal has no field GPUMODELD_MODEL"
