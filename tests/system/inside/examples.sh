@@ -32,6 +32,6 @@ block /mnt/docs/README.md python 'gpumodel.Client()' >hello.py
 [[ -n $(as alice python3 hello.py) ]] || fail "README.md's Python program prints nothing"
 
 until_true 10 status_says '0 leases' || fail "a program left a lease behind"
-for page in 'gpumodel.3' 'gpumodelctl.1' 'gpumodeld.8' 'gpumodeld.conf.5' 'gpumodel-protocol.7'; do
+for page in 'gpumodel.3' 'gpumodel-openai.1' 'gpumodelctl.1' 'gpumodeld.8' 'gpumodeld.conf.5' 'gpumodel-protocol.7'; do
   [[ -e /usr/share/man/man${page##*.}/$page.gz ]] || fail "no manual page $page"
 done
