@@ -44,6 +44,8 @@ class Bridge:
 
 class OpenAiTest(unittest.TestCase):
     daemon: Daemon
+    path: str
+    bridge: Bridge
 
     @classmethod
     def setUpClass(cls) -> None:
