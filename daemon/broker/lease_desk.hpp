@@ -19,6 +19,8 @@ class LeaseDesk {
   void acquire(core::RequestId request, const Peer& peer, const wire::AcquireParams& params,
                Reply reply);
   void release(core::RequestId request, const wire::ReleaseParams& params, Reply reply);
+  // Whether a release still waits for its answer, which comes when its memory is measured free.
+  bool owes_releases() const { return !releases_.empty(); }
   // Whether the request was a waiting acquire, which is now answered `interrupted`.
   bool cancel(core::RequestId request);
   // The request's client is gone; the core hears of it as its session's end.

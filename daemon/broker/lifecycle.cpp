@@ -16,9 +16,12 @@ namespace {
 using std::chrono::milliseconds;
 // While the daemon stops, how often it looks whether what it waits for has come.
 constexpr milliseconds kCheckEvery{10};
-// For generations to end after they were cancelled, and for their answers to be read.
+// For generations to end after they were cancelled, for clients to read of it and to release what
+// they held, and for the memory of that to be measured free, which is what a release is answered
+// with.
 constexpr milliseconds kCancelLimit{5'000};
-constexpr milliseconds kCloseLimit{1'000};
+constexpr milliseconds kReleaseLimit{1'000};
+constexpr milliseconds kCloseLimit{5'000};
 constexpr milliseconds kEngineLimit{15'000};
 
 }  // namespace
@@ -133,10 +136,10 @@ bool Lifecycle::stage_is_done() const {
     case Stage::draining:
     case Stage::cancelling:
       return generations_.count() == 0;
+    case Stage::releasing:
+      return !sessions_.has_output() && conductor_.core().snapshot(conductor_.now()).leases.empty();
     case Stage::closing:
-      // Clients whose generations have just ended release what they held, and hear of it.
-      return !sessions_.has_output() &&
-             conductor_.core().snapshot(conductor_.now()).leases.empty();
+      return !service_.owes_releases() && !sessions_.has_output();
     case Stage::stopping_engines:
       return !conductor_.engines_run();
     case Stage::starting:
@@ -159,6 +162,8 @@ void Lifecycle::check_drained() {
       generations_.cancel_all();
       return enter(Stage::cancelling, kCancelLimit);
     case Stage::cancelling:
+      return enter(Stage::releasing, kReleaseLimit);
+    case Stage::releasing:
       return enter(Stage::closing, kCloseLimit);
     case Stage::closing:
       sessions_.end_all("the daemon stops");

@@ -22,7 +22,15 @@ class Lifecycle {
   void start();
 
  private:
-  enum class Stage { starting, serving, draining, cancelling, closing, stopping_engines };
+  enum class Stage {
+    starting,
+    serving,
+    draining,
+    cancelling,
+    releasing,
+    closing,
+    stopping_engines
+  };
 
   void ask_devices();
   void on_devices(const EngineAnswer& answer);

@@ -45,9 +45,12 @@ Log::Log(LogLevel level) : level_(level), to_journal_(stderr_is_journal()) {}
 void Log::write(LogLevel level, const LogMessage& message, Fields fields) const {
   if (level > level_) return;
   const LevelInfo& info = kLevels[static_cast<std::size_t>(level)];
+  // Fields are in the text too: journalctl shows them nowhere else by default.
+  std::string line(message.text);
+  for (const LogField& field : fields)
+    line += fmt::format(" {}={}", lower(field.name), field.value);
   if (to_journal_) {
-    std::vector<std::string> entries{fmt::format("MESSAGE={}", message.text),
-                                     fmt::format("MESSAGE_ID={}", message.id),
+    std::vector<std::string> entries{"MESSAGE=" + line, fmt::format("MESSAGE_ID={}", message.id),
                                      fmt::format("PRIORITY={}", info.priority)};
     for (const LogField& field : fields)
       entries.push_back(fmt::format("GPUMODELD_{}={}", field.name, field.value));
@@ -55,10 +58,7 @@ void Log::write(LogLevel level, const LogMessage& message, Fields fields) const 
     for (std::string& entry : entries) parts.push_back({entry.data(), entry.size()});
     if (sd_journal_sendv(parts.data(), static_cast<int>(parts.size())) == 0) return;
   }
-  std::string line = fmt::format("gpumodeld: {}: {}", info.word, message.text);
-  for (const LogField& field : fields)
-    line += fmt::format(" {}={}", lower(field.name), field.value);
-  line += '\n';
+  line = fmt::format("gpumodeld: {}: {}\n", info.word, line);
   // A log that cannot be written has nowhere to complain.
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }

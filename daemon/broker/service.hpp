@@ -43,6 +43,8 @@ class Service final : private Sessions::Handler, private Answers {
   // again.
   void drain_for_good();
   bool draining() const { return draining_; }
+  // Whether a release still waits for its answer.
+  bool owes_releases() const { return desks_.leases.owes_releases(); }
 
  private:
   struct Call {

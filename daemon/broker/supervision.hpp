@@ -44,7 +44,6 @@ class Supervision {
   const Conductor& conductor_;
   std::chrono::milliseconds interval_;
   bool has_watchdog_ = false;
-  std::string last_status_;
   std::optional<SteadyTime> still_since_;
   bool told_stuck_ = false;
   asio::steady_timer timer_;

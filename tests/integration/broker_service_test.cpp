@@ -128,6 +128,20 @@ BOOST_AUTO_TEST_CASE(draining_lets_generations_end_and_refuses_new_work) {
   BOOST_TEST(!is_alive(engine));
 }
 
+BOOST_AUTO_TEST_CASE(draining_answers_a_release_when_its_memory_is_free) {
+  model("m", R"({"token_ms": 20, "unload_ms": 400})");
+  start();
+  auto peer = client();
+  const auto lease = peer.acquire("m");
+  const auto running = peer.generate(lease, "alpha", 5);
+  signal(SIGTERM);
+  BOOST_TEST(peer.wait(running).result<wire::GenerateResult>().finish == "length");
+  const Answer released = peer.ask("lease.release", wire::ReleaseParams{lease.lease, lease.epoch});
+  BOOST_REQUIRE(!released.failed());
+  BOOST_TEST(released.result<wire::ReleaseResult>().outcome == "freed");
+  BOOST_TEST(wait_exit() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(draining_cancels_what_runs_too_long) {
   model("m", R"({"token_ms": 100})");
   start(kDevice, "drain_timeout = \"50ms\"");
