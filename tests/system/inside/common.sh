@@ -2,6 +2,9 @@
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive GPUMODEL_SOCKET=/run/gpumodeld/api.sock
 
+# What still runs in the background would hold up the system's end.
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+
 fail() {
   echo "FAILED: $*"
   systemctl status gpumodeld.service --no-pager -n 0 || true
@@ -60,5 +63,6 @@ as() {
 status_says() { systemctl show -P StatusText gpumodeld.service | grep -qE "$1"; }
 main_pid() { systemctl show -P MainPID gpumodeld.service; }
 engine_pid() { pgrep -f '^/usr/lib/gpumodeld/gpumodel-engine --fd' | head -n 1; }
+has_one_engine() { [[ $(pgrep -c -f "^/usr/lib/gpumodeld/gpumodel-engine --fd") == 1 ]]; }
 is_other_pid() { [[ $(main_pid) != 0 && $(main_pid) != "$1" ]]; }
-generate() { as alice gpumodelctl generate "${1:-concept}" --prompt 'The capital of France is' --max-tokens "${2:-4}"; }
+generate() { as alice gpumodelctl generate "${1:-concept}" --prompt 'The capital of France is' --max-tokens "${2:-4}" "${@:3}"; }
