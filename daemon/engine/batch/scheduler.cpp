@@ -14,19 +14,23 @@ bool decodes(const Sequence& sequence) { return sequence.pending_tokens() == 1; 
 }  // namespace
 
 void Scheduler::remove(Sequence& sequence) {
+  keep_pages(sequence);
+  abandon(sequence);
+}
+
+void Scheduler::abandon(Sequence& sequence) {
   std::erase(running_, &sequence);
   waiting_.remove(sequence);
   std::erase_if(step_, [&](const Work& work) { return work.sequence == &sequence; });
-  keep_pages(sequence);
   sequence.pages_.truncate(0);
   sequence.computed_tokens_ = 0;
 }
 
 // Others may begin in the same way, and so may it itself after a preemption.
-void Scheduler::keep_pages(const Sequence& sequence) {
+void Scheduler::keep_pages(Sequence& sequence) {
   if (cache_ == nullptr) return;
   cache_->add(sequence.owner(), sequence.tokens().first(sequence.computed_tokens_),
-              sequence.pages());
+              sequence.pages_);
 }
 
 const std::vector<Work>& Scheduler::schedule() {

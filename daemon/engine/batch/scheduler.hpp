@@ -56,8 +56,12 @@ class Scheduler {
   // The sequence is borrowed until it is removed. Its tokens, prompt and output to come, need no
   // more pages than its pool has; otherwise it could never run.
   void add(Sequence& sequence) { waiting_.add(sequence); }
-  // Frees its pages, or leaves them to the cache. Not between schedule() and commit().
+  // Leaves what it has computed to the cache, and frees its pages. Not between schedule() and
+  // commit().
   void remove(Sequence& sequence);
+  // Frees its pages: the step that it was in has failed, and nobody knows what is in them. In place
+  // of commit(), for each sequence of the step.
+  void abandon(Sequence& sequence);
 
   // What runs next; empty where nothing is there to run. Valid until the next call. Pages for all
   // of it are reserved.
@@ -83,7 +87,7 @@ class Scheduler {
   bool admit(Sequence& sequence);
   std::size_t victim() const;
   void preempt(std::size_t index);
-  void keep_pages(const Sequence& sequence);
+  void keep_pages(Sequence& sequence);
 
   const kv::PagePool& pool_;
   kv::PrefixCache* cache_;

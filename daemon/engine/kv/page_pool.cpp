@@ -69,6 +69,12 @@ bool PageTable::reserve(std::int64_t tokens) {
   return missing <= 0 || pool_->allocate(missing, pages_);
 }
 
+void PageTable::exchange(std::size_t index, PageId page) {
+  pool_->retain(page);
+  pool_->release(pages_.at(index));
+  pages_[index] = page;
+}
+
 void PageTable::truncate(std::int64_t tokens) noexcept {
   while (static_cast<std::int64_t>(pages_.size()) > pages_for(tokens)) {
     pool_->release(pages_.back());

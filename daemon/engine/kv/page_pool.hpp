@@ -84,6 +84,9 @@ class PageTable {
     pages_.insert(pages_.end(), pages.begin(), pages.end());
   }
 
+  // Another page with the same in it, in place of its own at `index`.
+  void exchange(std::size_t index, PageId page);
+
   // Gives back the pages that the first `tokens` tokens do not need.
   void truncate(std::int64_t tokens) noexcept;
 

@@ -72,13 +72,15 @@ std::size_t PrefixCache::count(const PrefixOwner& owner,
 }
 
 void PrefixCache::add(const PrefixOwner& owner, std::span<const std::int32_t> tokens,
-                      std::span<const PageId> pages) {
+                      PageTable& table) {
   const std::size_t all = full_pages(tokens.size());
   std::vector<Order::iterator> known = path(owner, tokens, all);
+  for (std::size_t i = 0; i < known.size(); ++i)
+    if (table.pages()[i] != known[i]->page) table.exchange(i, known[i]->page);
   while (known.size() < all) {
     const NodeId parent = known.empty() ? 0 : known.back()->id;
     const Key key = key_of(owner, parent, tokens, known.size());
-    const PageId page = pages[known.size()];
+    const PageId page = table.pages()[known.size()];
     pool_.retain_cached(page);
     order_.push_front({key, ++last_id_, page});
     nodes_.emplace(key, order_.begin());

@@ -41,10 +41,9 @@ class PrefixCache final : public Reclaimer {
   // How many pages find() would give.
   std::size_t count(const PrefixOwner& owner, std::span<const std::int32_t> tokens) const;
 
-  // Keeps the pages that `tokens` fill, which begin a sequence; `pages` are its own. Where others
-  // hold the same already, those are kept, and these stay the sequence's alone.
-  void add(const PrefixOwner& owner, std::span<const std::int32_t> tokens,
-           std::span<const PageId> pages);
+  // Keeps the pages that `tokens` fill, which begin a sequence. Where the same is kept already, the
+  // table takes that in place of its own: so whoever holds a page holds those before it as well.
+  void add(const PrefixOwner& owner, std::span<const std::int32_t> tokens, PageTable& table);
 
   // Gives up all pages of an adapter that leaves.
   void forget_adapter(std::uint64_t adapter);

@@ -68,12 +68,12 @@ void Lane::step(std::string& messages) {
   } catch (...) {
     // What of this step is in the pages is unknown, so its sequences cannot go on.
     const Error error = to_wire_error(std::current_exception());
-    scheduler_.commit();
     for (const batch::Work& work : step) {
       const auto found = generations_.find(work.sequence);
       if (found == generations_.end()) continue;
       found->second->fail(error);
-      end(work.sequence);
+      scheduler_.abandon(*work.sequence);
+      generations_.erase(found);
     }
   }
 }

@@ -174,6 +174,19 @@ BOOST_AUTO_TEST_CASE(what_another_has_computed_is_not_computed_again) {
   BOOST_TEST(pool.available_pages() == 100);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_failed_step_left_is_not_found) {
+  PagePool pool(100);
+  kv::PrefixCache cache(pool);
+  Scheduler scheduler(pool, &cache, {.rows = 512, .logit_rows = 8, .prompt_rows = 128});
+  Sequence first(pool, {}, 0, prompt_of(3 * kPageTokens));
+  scheduler.add(first);
+  scheduler.schedule();
+  scheduler.abandon(first);
+  BOOST_TEST(scheduler.empty());
+  BOOST_TEST(cache.pages() == 0u);
+  BOOST_TEST(pool.used_pages() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(the_oldest_always_goes_on) {
   PagePool pool(static_cast<std::int32_t>(pages_for(200)));
   Scheduler scheduler(pool, nullptr, {.rows = 64, .logit_rows = 4, .prompt_rows = 32});

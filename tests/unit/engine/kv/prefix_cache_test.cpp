@@ -2,7 +2,6 @@
 
 #include <boost/test/unit_test.hpp>
 #include <numeric>
-#include <random>
 
 namespace {
 
@@ -26,7 +25,7 @@ struct Cache {
   Pages compute(const kv::PrefixOwner& owner, const Tokens& tokens) {
     kv::PageTable table(pool);
     BOOST_TEST_REQUIRE(table.reserve(static_cast<std::int64_t>(tokens.size())));
-    cache.add(owner, tokens, table.pages());
+    cache.add(owner, tokens, table);
     return {table.pages().begin(), table.pages().end()};
   }
   Pages find(const kv::PrefixOwner& owner, const Tokens& tokens) {
@@ -104,10 +103,34 @@ BOOST_AUTO_TEST_CASE(what_is_there_already_is_kept_once) {
   const Pages first = compute(me, text(0, 2 * kPageTokens));
   kv::PageTable table(pool);
   BOOST_TEST_REQUIRE(table.reserve(2 * kPageTokens));
-  cache.add(me, text(0, 2 * kPageTokens), table.pages());
+  cache.add(me, text(0, 2 * kPageTokens), table);
+  BOOST_TEST(table.pages()[0] == first[0]);
+  BOOST_TEST(pool.used_pages() == 2);
   table.truncate(0);
   BOOST_TEST(cache.pages() == 2u);
   BOOST_TEST(find(me, text(0, 3 * kPageTokens)) == first, boost::test_tools::per_element());
+}
+
+// Two that begin alike are computed side by side; the first ends, and its page is wanted back while
+// the second still hangs on it.
+BOOST_AUTO_TEST_CASE(whoever_holds_a_page_holds_those_before_it) {
+  kv::PageTable one(pool), other(pool);
+  BOOST_TEST_REQUIRE((one.reserve(2 * kPageTokens) && other.reserve(2 * kPageTokens)));
+  Tokens second = text(0, 2 * kPageTokens);
+  second.back() = 9999;
+  cache.add(me, text(0, 2 * kPageTokens), one);
+  cache.add(me, second, other);
+  BOOST_TEST(other.pages()[0] == one.pages()[0]);
+  one.truncate(0);
+  kv::PageTable pressure(pool);
+  BOOST_TEST(pressure.reserve(6 * kPageTokens));
+  BOOST_TEST(!pressure.reserve(7 * kPageTokens));
+  cache.add(me, second, other);
+  BOOST_TEST(cache.pages() == 2u);
+  other.truncate(0);
+  pressure.truncate(0);
+  BOOST_TEST(pool.available_pages() == 8);
+  BOOST_TEST(pressure.reserve(8 * kPageTokens));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
