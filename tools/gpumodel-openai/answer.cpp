@@ -58,7 +58,7 @@ Answer::Answer(Leases& leases, ApiRequest request)
       created_(std::time(nullptr)) {
   for (const Prompt& prompt : request_.prompts)
     for (std::uint32_t i = 0; i < request_.choices; ++i)
-      choices_.push_back({start(prompt), {}, 0, {}});
+      choices_.push_back({start(prompt), {}, 0, {}, false, {}});
   wait_for_first();
 }
 
@@ -71,25 +71,29 @@ gpumodel::Stream Answer::start(const Prompt& prompt) {
           ? lease.try_stream_tokens(std::get<Tokens>(prompt).ids, request_.options)
           : lease.try_stream_json(std::get<MessagesJson>(prompt).text, request_.options);
   if (stream) return std::move(*stream);
-  use_.set_broken();
-  throw api_error_of(stream.error());
+  throw failure(stream.error());
+}
+
+// A lease that failed is no use to the next request; one that was asked for nonsense is.
+ApiError Answer::failure(const gpumodel::Error& error) {
+  ApiError result = api_error_of(error);
+  if (result.status >= 500) use_.set_broken();
+  return result;
 }
 
 void Answer::wait_for_first() {
-  const gpumodel::Result<gpumodel::Next> next = choices_.front().stream.try_next(first_);
-  if (!next) {
-    const ApiError error = api_error_of(next.error());
-    if (error.status >= 500) use_.set_broken();
-    throw error;
+  for (Choice& choice : choices_) {
+    const gpumodel::Result<gpumodel::Next> next = choice.stream.try_next(choice.first);
+    if (!next) throw failure(next.error());
+    // At its end, the stream says so again.
+    choice.has_first = *next == gpumodel::Next::chunk;
   }
-  // At its end, the stream says so again.
-  has_first_ = *next == gpumodel::Next::chunk;
 }
 
 bool Answer::read(Choice& choice, const Client& client, gpumodel::Chunk& chunk) {
-  if (has_first_ && &choice == &choices_.front()) {
-    has_first_ = false;
-    chunk = first_;
+  if (choice.has_first) {
+    choice.has_first = false;
+    chunk = choice.first;
     return true;
   }
   for (;;) {
@@ -98,10 +102,7 @@ bool Answer::read(Choice& choice, const Client& client, gpumodel::Chunk& chunk) 
       if (!client.is_there()) throw Gone();
     }
     const gpumodel::Result<gpumodel::Next> next = choice.stream.try_next(chunk, kLook);
-    if (!next) {
-      use_.set_broken();
-      throw api_error_of(next.error());
-    }
+    if (!next) throw failure(next.error());
     if (*next == gpumodel::Next::chunk) return true;
     if (*next == gpumodel::Next::end) break;
   }

@@ -24,8 +24,8 @@ struct Client {
 
 class Answer {
  public:
-  // Takes the lease, sends all generations and waits for the first to say something, so that what
-  // is refused is refused with a status of its own. Throws ApiError.
+  // Takes the lease, sends all generations and waits for each to say something, so that what is
+  // refused is refused with a status of its own. Throws ApiError.
   Answer(Leases& leases, ApiRequest request);
 
   // Writes all of it, as server-sent events where the request streams; there, an event tells of a
@@ -39,12 +39,16 @@ class Answer {
     ToolCallParser tools;
     std::size_t calls = 0;
     std::vector<gpumodel::Summary> summary;  // one, after the end
+    // The first chunk, as long as nobody has read it; what it borrows is the stream's.
+    bool has_first = false;
+    gpumodel::Chunk first;
   };
   // What a chunk adds to a choice.
   struct Piece;
 
   gpumodel::Stream start(const Prompt& prompt);
   void wait_for_first();
+  ApiError failure(const gpumodel::Error& error);
   // False at the end. Throws ApiError, also where the client has gone.
   bool read(Choice& choice, const Client& client, gpumodel::Chunk& chunk);
   Piece piece_of(Choice& choice, const gpumodel::Chunk* chunk);
@@ -65,9 +69,6 @@ class Answer {
   std::string id_;
   std::int64_t created_;
   std::vector<Choice> choices_;
-  // The first chunk of the first choice, as long as nobody has read it; it is the stream's.
-  bool has_first_ = false;
-  gpumodel::Chunk first_;
   std::chrono::steady_clock::time_point looked_;  // whether the client is there
   std::map<std::int32_t, std::string> token_texts_;
 };

@@ -1,15 +1,18 @@
 #include "gpumodel-openai/api_error.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 namespace gpumodel_openai {
 namespace {
 
-constexpr int kRetryAfterS = 2;
+constexpr int kLeastRetryAfterS = 1;
 
 ApiError retryable(int status, const char* type, const gpumodel::Error& error) {
   ApiError result(status, type, std::string(error.message()), {}, gm_status_name(error.code()));
-  result.retry_after_s = kRetryAfterS;
+  const auto after = std::chrono::ceil<std::chrono::seconds>(error.retry_after());
+  result.retry_after_s = std::max(kLeastRetryAfterS, static_cast<int>(after.count()));
   return result;
 }
 

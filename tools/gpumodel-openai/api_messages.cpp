@@ -4,6 +4,7 @@
 #include <set>
 
 #include "gpumodel-openai/api_error.hpp"
+#include "gpumodel-openai/bounded_json.hpp"
 
 namespace gpumodel_openai {
 namespace {
@@ -52,7 +53,7 @@ void read_tool_calls(ordered_json& message, const std::string& where) {
     if (!has_function) throw bad_param(where + ".tool_calls", "functions are expected");
     ordered_json& arguments = call["function"]["arguments"];
     if (!arguments.is_string()) continue;
-    ordered_json parsed = ordered_json::parse(arguments.get<std::string>(), nullptr, false);
+    ordered_json parsed = parse_bounded(arguments.get<std::string>());
     if (parsed.is_object()) arguments = std::move(parsed);
   }
 }
@@ -75,8 +76,9 @@ void read_message(ordered_json& message, std::size_t index) {
 void check_tools(const ordered_json& tools) {
   if (!tools.is_array()) throw bad_param("tools", "an array is expected");
   for (const ordered_json& tool : tools) {
-    const bool is_function = tool.is_object() && tool.value("type", "") == "function" &&
-                             tool.contains("function") && tool["function"].is_object();
+    const bool is_function = tool.is_object() && tool.contains("type") &&
+                             tool["type"] == "function" && tool.contains("function") &&
+                             tool["function"].is_object();
     if (!is_function) throw unsupported_param("tools", "only functions are served");
   }
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "gpumodel-openai/api_messages.hpp"
+#include "gpumodel-openai/bounded_json.hpp"
 
 namespace gpumodel_openai {
 namespace {
@@ -230,9 +231,10 @@ void read_completions(Fields& fields, ApiRequest& request) {
 }  // namespace
 
 ApiRequest parse_request(Endpoint endpoint, std::string_view body) {
-  ordered_json json = ordered_json::parse(body, nullptr, false);
+  ordered_json json = parse_bounded(body);
   if (!json.is_object())
-    throw ApiError(400, "invalid_request_error", "the body is no JSON object", {}, "invalid_json");
+    throw ApiError(400, "invalid_request_error", "the body is no JSON object, or nested too deep",
+                   {}, "invalid_json");
   Fields fields(std::move(json));
   ApiRequest request;
   request.endpoint = endpoint;

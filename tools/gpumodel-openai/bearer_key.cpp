@@ -61,6 +61,7 @@ std::string read_key(const std::filesystem::path& file) {
 std::string load_or_make_key(const std::filesystem::path& file) {
   if (!std::filesystem::exists(file)) {
     const std::string key = make_key();
+    if (file.has_parent_path()) std::filesystem::create_directories(file.parent_path());
     write_key(file, key);
     return key;
   }

@@ -1,7 +1,5 @@
 #include "gpumodel-openai/leases.hpp"
 
-#include "gpumodel-openai/api_error.hpp"
-
 namespace gpumodel_openai {
 namespace {
 
@@ -50,11 +48,18 @@ Leases::Use Leases::take(const std::string& model) {
     ++held->users;
   }
   Use use(*this, model, held);
-  const std::lock_guard acquiring(held->mutex);
+  const std::unique_lock acquiring(held->mutex, settings_.wait);
+  if (!acquiring) {
+    ApiError busy(429, "rate_limit_error", "the model is not there yet", {}, "GM_E_BUSY");
+    busy.retry_after_s = 1;
+    throw busy;
+  }
+  if (held->error) throw *held->error;
   if (held->lease) return use;
   try {
     acquire(*held, model);
-  } catch (...) {
+  } catch (const ApiError& error) {
+    held->error = error;
     use.set_broken();
     throw;
   }

@@ -8,8 +8,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <vector>
+
+#include "gpumodel-openai/api_error.hpp"
 
 namespace gpumodel_openai {
 
@@ -36,7 +40,8 @@ class Leases {
 
  private:
   struct Held {
-    std::mutex mutex;  // of the acquisition
+    std::timed_mutex mutex;         // of the acquisition
+    std::optional<ApiError> error;  // of it: what all that waited for it are told
     gpumodel::Client client;
     gpumodel::Lease lease;
     int users = 0;  // guarded by Leases::mutex_, as what follows

@@ -38,6 +38,9 @@ sockaddr_un address_of(const std::string& path) {
 }
 
 void remove_stale(const std::string& path, const sockaddr_un& address) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0) return;
+  if (!S_ISSOCK(info.st_mode)) throw std::runtime_error(path + ": it is there, and is no socket");
   const int fd = make_socket(AF_UNIX, path);
   const bool is_served =
       ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;

@@ -67,7 +67,7 @@ void declare(CLI::App& app, Options& options) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, 1e6));
   app.add_option("--connections", options.connections, "at most so many at once (64)")
-      ->check(CLI::Range(1, 4096));
+      ->check(CLI::Range(1, 512));
   app.add_option("--max-body", options.body_mib, "longest request (8)")
       ->type_name("MIB")
       ->check(CLI::Range(1, 1024));

@@ -17,9 +17,10 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr const char* kJson = "application/json";
-constexpr std::chrono::seconds kReadTimeout{30};
+constexpr std::chrono::seconds kReadTimeout{10};
 constexpr std::chrono::seconds kWriteTimeout{30};
-constexpr time_t kKeepAliveSeconds = 60;
+// A connection that says nothing has one of the places that all share.
+constexpr time_t kKeepAliveSeconds = 5;
 
 void refuse(httplib::Response& response, const ApiError& error) {
   response.status = error.status;
@@ -97,11 +98,21 @@ class Server::Running {
 
 namespace {
 
+// A lease that was kept may have ended since with its daemon or by a revocation: once, another.
+std::shared_ptr<Answer> begin(Leases& leases, const ApiRequest& request) {
+  try {
+    return std::make_shared<Answer>(leases, request);
+  } catch (const ApiError& error) {
+    if (error.code != "GM_E_DISCONNECTED" && error.code != "GM_E_LEASE_LOST") throw;
+  }
+  return std::make_shared<Answer>(leases, request);
+}
+
 void generate(Leases& leases, Endpoint endpoint, std::shared_ptr<void> running,
               const httplib::Request& request, httplib::Response& response) {
-  ApiRequest parsed = parse_request(endpoint, request.body);
+  const ApiRequest parsed = parse_request(endpoint, request.body);
   const bool streams = parsed.stream;
-  const auto answer = std::make_shared<Answer>(leases, std::move(parsed));
+  const std::shared_ptr<Answer> answer = begin(leases, parsed);
   if (streams) response.set_header("Cache-Control", "no-cache");
   response.set_chunked_content_provider(
       streams ? "text/event-stream" : kJson,
@@ -136,15 +147,20 @@ Server::Server(Leases& leases, ServerSettings settings)
   http.set_keep_alive_timeout(kKeepAliveSeconds);
   http.set_exception_handler(refuse_thrown);
   http.set_error_handler(httplib::Server::Handler(explain_status));
-  http.set_pre_routing_handler(
-      [key = settings.key](const httplib::Request& request, httplib::Response& response) {
-        if (key.empty() || is_authorized(request.get_header_value("Authorization"), key))
-          return httplib::Server::HandlerResponse::Unhandled;
-        refuse(response,
-               ApiError(401, "invalid_request_error",
-                        "Authorization: Bearer with the key is expected", {}, "invalid_api_key"));
-        return httplib::Server::HandlerResponse::Handled;
-      });
+  http.set_pre_routing_handler([this, key = settings.key](const httplib::Request& request,
+                                                          httplib::Response& response) {
+    if (is_stopping_) {
+      response.set_header("Connection", "close");
+      refuse(response, ApiError(503, "server_error", "gpumodel-openai stops", {}, "GM_E_DRAINING"));
+      return httplib::Server::HandlerResponse::Handled;
+    }
+    if (key.empty() || is_authorized(request.get_header_value("Authorization"), key))
+      return httplib::Server::HandlerResponse::Unhandled;
+    refuse(response,
+           ApiError(401, "invalid_request_error", "Authorization: Bearer with the key is expected",
+                    {}, "invalid_api_key"));
+    return httplib::Server::HandlerResponse::Handled;
+  });
   http.Get("/v1/models", [&leases](const auto&, auto& response) { list_models(leases, response); });
   http.Get("/v1/models/(.+)",
            [&leases](const httplib::Request& request, httplib::Response& response) {

@@ -1,8 +1,9 @@
 #include "gpumodel-openai/tool_calls.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <optional>
+
+#include "gpumodel-openai/bounded_json.hpp"
 
 namespace gpumodel_openai {
 namespace {
@@ -39,7 +40,7 @@ std::optional<ToolCall> call_of(const ordered_json& json) {
 
 // All of them, or none where one is no call.
 std::vector<ToolCall> calls_of(std::string_view text) {
-  const ordered_json json = ordered_json::parse(text, nullptr, false);
+  const ordered_json json = parse_bounded(text);
   std::vector<ToolCall> calls;
   const ordered_json all = json.is_array() ? json : ordered_json::array({json});
   for (const ordered_json& one : all) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import http.client
 import json
 import os
@@ -11,6 +12,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 import unittest
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from typing import Any
 import httpx2
 import openai
 
-from daemon import Daemon, eventually, from_environment
+import gpumodel
+from daemon import FORTY, Daemon, eventually, from_environment
 
 QUESTION: Any = [{"role": "user", "content": "Name three."}]
 WEATHER: Any = [{"type": "function", "function": {"name": "weather", "description": "", "parameters": {"type": "object"}}}]
@@ -63,12 +66,12 @@ class OpenAiTest(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
-    def post(self, path: str, body: str | bytes) -> tuple[int, dict[str, str], Any]:
+    def post(self, path: str, body: str | bytes, at: str | None = None) -> tuple[int, dict[str, str], Any]:
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.connect(self.path)
+        connection.sock.connect(at or self.path)
         self.addCleanup(connection.close)
-        connection.request("POST", path, body)
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), json.loads(answer.read())
 
@@ -120,14 +123,14 @@ class OpenAiTest(unittest.TestCase):
         self.assertEqual([len(token.top_logprobs) for token in logprobs.content], [2] * 5)
 
     def test_asyncio(self) -> None:
-        async def ask() -> str:
+        async def ask() -> set[str | None]:
             transport = httpx2.AsyncHTTPTransport(uds=self.path)
             async with openai.AsyncOpenAI(base_url="http://localhost/v1", api_key="none",
                                           http_client=openai.DefaultAsyncHttpxClient(transport=transport)) as client:
                 answers = await asyncio.gather(*(client.chat.completions.create(model="concept", messages=QUESTION)
                                                  for _ in range(8)))
-            return str({answer.choices[0].message.content for answer in answers})
-        self.assertIn("'", asyncio.run(ask()))
+            return {answer.choices[0].message.content for answer in answers}
+        self.assertEqual(len(asyncio.run(ask())), 1)
 
     def test_tools_are_passed_through(self) -> None:
         messages: Any = [*QUESTION, {"role": "assistant", "content": None, "tool_calls": [
@@ -153,7 +156,10 @@ class OpenAiTest(unittest.TestCase):
 
     def test_hostile_bodies(self) -> None:
         for body in (b"", b"{", b"[]", b"\xff\xfe", b'{"model": 3}', b'{"model": "concept"}', b'{"model":"concept","n":1e400}',
-                     b'{"model":"concept","messages":' + b"[" * 100_000):
+                     b'{"model":"concept","messages":' + b"[" * 100_000,
+                     b'{"model":"concept","messages":[{"role":"user","content":"x"}],"tools":[{"type":3}]}',
+                     b'{"model":"concept","messages":[{"role":"user","content":"x"}],"tools":'
+                     + b"[" * 200_000 + b"]" * 200_000 + b"}"):
             status, _, answer = self.post("/v1/chat/completions", body)
             self.assertEqual((status, answer["error"]["type"]), (400, "invalid_request_error"), body[:40])
         self.assertEqual(self.post("/v1/chat/completions", b" " * (9 << 20))[0], 413)
@@ -170,12 +176,36 @@ class OpenAiTest(unittest.TestCase):
             eventually(lambda: self.running() == 0, f"stream={stream}: it was cancelled")
 
     def test_a_busy_device_is_told_with_a_time_to_come_back(self) -> None:
-        import gpumodel
-        with gpumodel.Client(self.daemon.socket) as other, other.lease("concept"):
-            status, headers, answer = self.post("/v1/completions", json.dumps({"model": "endless", "prompt": "x"}))
-        if status != 200:  # both may fit
-            self.assertEqual((status, answer["error"]["code"]), (429, "GM_E_BUSY"))
-            self.assertGreater(int(headers["Retry-After"]), 0)
+        with Daemon().model("one", **FORTY).model("other", **FORTY) as daemon:
+            path = str(daemon.folder / "http.sock")
+            with Bridge(daemon, "--socket", path, "--wait", "0.3"), gpumodel.Client(daemon.socket) as holder, \
+                    holder.lease("one") as model, model.stream("x", max_tokens=1) as stream:
+                list(stream)
+                begun = time.monotonic()
+                with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                    answers = list(pool.map(lambda _: self.post("/v1/completions", b'{"model":"other","prompt":"x"}', path),
+                                            range(4)))
+                for status, headers, answer in answers:
+                    self.assertEqual((status, answer["error"]["type"]), (429, "rate_limit_error"))
+                    self.assertGreater(int(headers["Retry-After"]), 0)
+                self.assertLess(time.monotonic() - begun, 10)  # not one wait after the other
+
+    def test_a_daemon_that_was_restarted_is_asked_again(self) -> None:
+        with Daemon().model("concept", token_ms=1, eos_after=5) as daemon:
+            path = str(daemon.folder / "http.sock")
+            with Bridge(daemon, "--socket", path):
+                body = b'{"model":"concept","prompt":"x"}'
+                self.assertEqual(self.post("/v1/completions", body, path)[0], 200)
+                daemon.kill()
+                self.assertEqual(self.post("/v1/completions", body, path)[0], 503)
+                daemon.start()
+                self.assertEqual(self.post("/v1/completions", body, path)[0], 200)
+
+    def test_a_bad_request_costs_nobody_the_lease(self) -> None:
+        self.post("/v1/completions", b'{"model":"concept","prompt":"x"}')
+        lease = [row["id"] for row in self.daemon.status()["leases"]]
+        self.assertEqual(self.post("/v1/completions", b'{"model":"concept","prompt":"x","stop":""}')[0], 400)
+        self.assertEqual([row["id"] for row in self.daemon.status()["leases"]], lease)
 
     def test_loopback_wants_its_key(self) -> None:
         key_file = self.daemon.folder / "key"
@@ -197,10 +227,12 @@ class OpenAiTest(unittest.TestCase):
         open_key.chmod(0o644)
         for arguments, words in ((["--listen", "0.0.0.0:0", "--key-file", str(self.daemon.folder / "key2")], "only 127.0.0.1"),
                                  (["--listen", "127.0.0.1:0", "--key-file", str(open_key)], "others can read it"),
-                                 (["--socket", self.path], "somebody serves there")):
+                                 (["--socket", self.path], "somebody serves there"),
+                                 (["--socket", str(open_key)], "no socket")):
             done = subprocess.run([program, *arguments], capture_output=True, text=True)
             self.assertEqual(done.returncode, 1)
             self.assertIn(words, done.stderr)
+        self.assertTrue(open_key.exists())
 
     def test_a_stop_lets_requests_end(self) -> None:
         path = str(self.daemon.folder / "stop.sock")
