@@ -171,6 +171,10 @@ int run_generate(const GenerateCommand& command) {
   }
   std::fflush(stdout);
   if (generated.interrupted) return kExitInterrupted;
+  if (generated.result.finish == GM_FINISH_CANCELLED) {
+    fmt::print(stderr, "gpumodelctl: the daemon ended the generation before it was done\n");
+    return kExitFailed;
+  }
   release(lease.get());
   return kExitDone;
 }
