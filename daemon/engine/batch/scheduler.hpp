@@ -2,10 +2,11 @@
 // bytes.
 //
 //   scheduler.add(sequence);
-//   const auto& step = scheduler.schedule();      // run it, then
-//   scheduler.commit();                           // for each work with `samples`: append a token
+//   const auto& step = scheduler.schedule();  // run it, then
+//   scheduler.commit();                       // and for each work with `samples`: append a token
 //   to
-//                                                 // its sequence, or remove it; accept() drafts
+//                                             // its sequence, or remove it; accept() what it
+//                                             drafted
 //
 // Every running sequence that waits for its next token gets a row in every step; what rows are left
 // go to prompts in chunks, shared between the uids that have some, and then to drafts. Sequences
@@ -42,8 +43,8 @@ struct StepLimits {
 struct Work {
   Sequence* sequence = nullptr;
   std::size_t tokens = 0;
-  bool samples =
-      false;  // its last token is among them: logits are wanted for that, and the drafted
+  // Its last token is among them: logits are wanted for that, and for what is drafted.
+  bool samples = false;
   std::size_t drafted = 0;
 };
 
