@@ -57,7 +57,6 @@ struct Block {
   }
 };
 
-__m512bh pairs(__m512i words) { return (__m512bh)words; }
 // Thirty-two floats in two bf16 each.
 void split(__m512 low_half, __m512 high_half, Word* rounded, Word* rest) {
   const auto words = (__m512i)_mm512_cvtne2ps_pbh(high_half, low_half);
@@ -69,8 +68,6 @@ void split(__m512 low_half, __m512 high_half, Word* rounded, Word* rest) {
   _mm512_storeu_si512(rounded, words);
   _mm512_storeu_si512(rest, (__m512i)_mm512_cvtne2ps_pbh(high_rest, low_rest));
 }
-
-__m512bh broadcast(Word word) { return pairs(_mm512_set1_epi32(static_cast<int>(word))); }
 
 void start(const AttentionArgs& args, Block& block) {
   for (std::int64_t i = 0; i < args.count; ++i) {
@@ -141,14 +138,14 @@ template <int Q, int V>
 void multiply(const Word* a, std::int64_t a_stride, const Word* b, std::int64_t b_step,
               std::int64_t v_step, std::int64_t depth, __m512 (&sum)[Q][V]) {
   for (std::int64_t k = 0; k < depth; ++k) {
-    __m512bh right[V];
+    __m512i right[V];
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) right[v] = pairs(_mm512_loadu_si512(b + k * b_step + v * v_step));
+    for (int v = 0; v < V; ++v) right[v] = _mm512_loadu_si512(b + k * b_step + v * v_step);
 #pragma GCC unroll 6
     for (int q = 0; q < Q; ++q) {
-      const __m512bh left = broadcast(a[q * a_stride + k]);
+      const __m512i left = _mm512_set1_epi32(static_cast<int>(a[q * a_stride + k]));
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) sum[q][v] = _mm512_dpbf16_ps(sum[q][v], left, right[v]);
+      for (int v = 0; v < V; ++v) sum[q][v] = add_products(sum[q][v], left, right[v]);
     }
   }
 }

@@ -2,6 +2,7 @@
 // float.
 #pragma once
 
+#include "engine/device/cpu/avx512/simd.hpp"
 #include "engine/device/cpu/avx512/sums.hpp"
 
 namespace gpumodel::engine::device::cpu::avx512 {
@@ -15,10 +16,9 @@ struct Bf16Rows {
   const float* factors;  // of the rows, or nullptr
 };
 
-inline __m512bh load32(const std::uint16_t* from) { return (__m512bh)_mm512_loadu_si512(from); }
-inline __m512bh load_first(const std::uint16_t* from, std::int64_t count) {
-  return (__m512bh)_mm512_maskz_loadu_epi16(static_cast<__mmask32>((std::uint64_t{1} << count) - 1),
-                                            from);
+inline __m512i load32(const std::uint16_t* from) { return _mm512_loadu_si512(from); }
+inline __m512i load_first(const std::uint16_t* from, std::int64_t count) {
+  return _mm512_maskz_loadu_epi16(static_cast<__mmask32>((std::uint64_t{1} << count) - 1), from);
 }
 
 // W rows of weights from w_row on by X rows of x from x_row on. With few products the sums are
@@ -41,7 +41,7 @@ inline void bf16_tile(const LinearArgs& args, const Bf16Rows& w, std::int64_t w_
 #pragma GCC unroll 2
     for (int split = 0; split < kSplit; ++split) {
       const std::int64_t column = k + kStep * split;
-      __m512bh value[2][X];
+      __m512i value[2][X];
 #pragma GCC unroll 2
       for (int p = 0; p < 2; ++p)
 #pragma GCC unroll 4
@@ -49,25 +49,25 @@ inline void bf16_tile(const LinearArgs& args, const Bf16Rows& w, std::int64_t w_
 #pragma GCC unroll 4
       for (int i = 0; i < W; ++i) {
         const std::uint16_t* from = w.first + i * w.stride + column;
-        const __m512bh weight = load32(from);
+        const __m512i weight = load32(from);
         if constexpr (Fetches)
           _mm_prefetch(reinterpret_cast<const char*>(from + W * w.stride), _MM_HINT_T0);
 #pragma GCC unroll 2
         for (int p = 0; p < 2; ++p)
 #pragma GCC unroll 4
           for (int j = 0; j < X; ++j)
-            sum[split][i][j] = _mm512_dpbf16_ps(sum[split][i][j], weight, value[p][j]);
+            sum[split][i][j] = add_products(sum[split][i][j], weight, value[p][j]);
       }
     }
   }
   for (; k < depth; k += kStep) {
     const std::int64_t count = depth - k < kStep ? depth - k : kStep;
     for (int i = 0; i < W; ++i) {
-      const __m512bh weight = load_first(w.first + i * w.stride + k, count);
+      const __m512i weight = load_first(w.first + i * w.stride + k, count);
       for (int p = 0; p < 2; ++p)
         for (int j = 0; j < X; ++j)
           sum[0][i][j] =
-              _mm512_dpbf16_ps(sum[0][i][j], weight, load32(x + j * x_stride + p * rest + k));
+              add_products(sum[0][i][j], weight, load32(x + j * x_stride + p * rest + k));
     }
   }
   if constexpr (kSplit == 2)

@@ -9,6 +9,12 @@
 namespace gpumodel::engine::device::cpu::avx512 {
 namespace {
 
+// sum plus, by lane, the two products of bf16 that lie in its words. Vectors of bf16 are integers
+// but for the instruction itself: clang 16 crashes over some that are more.
+inline __m512 add_products(__m512 sum, __m512i a, __m512i b) {
+  return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+}
+
 // As avx2/simd.hpp's exp8.
 inline __m512 exp16(__m512 x) {
   x = _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(-87.0f)), _mm512_set1_ps(88.0f));
