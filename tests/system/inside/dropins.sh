@@ -45,7 +45,7 @@ sed -i '/^metrics_textfile/d' $config
 # Loopback for ranks: TCP within the service's own network namespace, and nothing but that.
 cat >/run/loopback.py <<'PROBE'
 import socket
-with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname(), 5) as client:
+with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname(), 60) as client:
     server.accept()[0].sendall(b"rank")
     assert client.recv(4) == b"rank"
 try:
