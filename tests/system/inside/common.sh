@@ -23,7 +23,8 @@ until_true() {
 }
 
 install_packages() {
-  dpkg --install --force-confold /mnt/packages/*.deb >/tmp/install.log 2>&1 || {
+  apt-get install --yes --no-install-recommends -o APT::Sandbox::User=root \
+    /mnt/packages/*.deb >/tmp/install.log 2>&1 || {
     cat /tmp/install.log
     fail "the packages do not install"
   }

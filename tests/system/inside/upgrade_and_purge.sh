@@ -2,7 +2,7 @@ source /mnt/inside/common.sh
 # Everything that is there, but for what the system writes by itself.
 files() {
   find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /mnt -o -path /var/log -o \
-    -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/systemd -o -path /home -o -name __pycache__ \) -prune -o -print
+    -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/lib/systemd -o -path /home -o -name __pycache__ \) -prune -o -print
   find /run -iname '*gpumodel*'
 }
 ours=(gpumodeld libgpumodel1 libgpumodel-dev python3-gpumodel gpumodel-tools)
