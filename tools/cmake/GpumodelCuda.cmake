@@ -1,0 +1,16 @@
+# The target gpumodel_cuda_driver_headers, where cuda.h is found: in a CUDA toolkit, or in the wheel beside torch that
+# GPUMODEL_PYTHON has. No library: the driver's is opened at run time.
+set(gpumodel_cuda_wheels "")
+if(GPUMODEL_PYTHON)
+  cmake_path(GET GPUMODEL_PYTHON PARENT_PATH gpumodel_python_root)
+  file(GLOB gpumodel_cuda_wheels "${gpumodel_python_root}/../lib/python*/site-packages/nvidia/cu*/include")
+endif()
+find_path(GPUMODEL_CUDA_INCLUDE cuda.h PATHS /usr/local/cuda/include ${gpumodel_cuda_wheels})
+mark_as_advanced(GPUMODEL_CUDA_INCLUDE)
+if(GPUMODEL_CUDA_INCLUDE)
+  add_library(gpumodel_cuda_driver_headers INTERFACE)
+  target_include_directories(gpumodel_cuda_driver_headers SYSTEM INTERFACE "${GPUMODEL_CUDA_INCLUDE}")
+  target_link_libraries(gpumodel_cuda_driver_headers INTERFACE ${CMAKE_DL_LIBS})
+else()
+  message(STATUS "No cuda.h, neither a toolkit's nor one beside torch: built without device memory of CUDA")
+endif()
