@@ -57,7 +57,7 @@ add_custom_target(fuzzers)
 function(gpumodel_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;HOT;LIBS;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 120)
+    set(ARG_TIMEOUT 600)
   endif()
   # First, so that the linker takes their instances of what templates have in common.
   add_executable(${name} ${ARG_HOT} ${ARG_SOURCES})
