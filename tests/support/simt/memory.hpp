@@ -71,7 +71,6 @@ class Ref {
   }
   Ref& operator=(const Ref& other) { return *this = static_cast<T>(other); }
   Ref& operator+=(T value) { return *this = static_cast<T>(*this) + value; }
-  Ref& operator*=(T value) { return *this = static_cast<T>(*this) * value; }
 
  private:
   Region& region_;

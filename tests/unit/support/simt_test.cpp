@@ -1,6 +1,6 @@
 // The simulated device: what it computes, and that it finds each kind of mistake.
 #include <boost/test/unit_test.hpp>
-#include <numeric>
+#include <functional>
 #include <ostream>
 #include <vector>
 
@@ -60,6 +60,22 @@ BOOST_AUTO_TEST_CASE(shared_memory_is_one_for_a_block_and_new_for_the_next) {
   BOOST_TEST(values[0] == 95);
   BOOST_TEST(values[95] == 0);
   BOOST_TEST(values[96] == 195);
+}
+
+BOOST_AUTO_TEST_CASE(dynamic_shared_memory_has_the_size_of_the_launch) {
+  Buffer<int> out("out", std::vector<int>(4));
+  const auto reverse = [&] {
+    Region& region = Block::current().dynamic_shared();
+    const Ptr<int> numbers(region, reinterpret_cast<int*>(region.base()));
+    numbers[threadIdx.x] = static_cast<int>(threadIdx.x);
+    __syncthreads();
+    out.ptr()[threadIdx.x] = numbers[3 - threadIdx.x];
+  };
+  run({1}, {4}, 4 * sizeof(int), reverse);
+  BOOST_TEST(out.values() == (std::vector<int>{3, 2, 1, 0}), boost::test_tools::per_element());
+  BOOST_CHECK_EXCEPTION(run({1}, {4}, 3 * sizeof(int), reverse), Fault, [](const Fault& fault) {
+    return fault.kind() == FaultKind::out_of_bounds;
+  });
 }
 
 BOOST_AUTO_TEST_CASE(shuffles_move_values_within_their_segment) {
