@@ -5,7 +5,7 @@ namespace gpumodelctl {
 namespace {
 
 Command unload_command(CLI::App& app, Common& common) {
-  CLI::App* command =
+  Arguments command =
       add_command(app, common, "unload",
                   "Take a model's weights off the devices now (administrators). A leased "
                   "model is refused, and its leases are named.",
@@ -16,17 +16,17 @@ Command unload_command(CLI::App& app, Common& common) {
     bool force = false;
   };
   auto options = std::make_shared<Options>();
-  command->add_option("model", options->model, "a configured model's name")
-      ->required()
-      ->type_name("MODEL");
-  command->add_flag("--force", options->force, "revoke its leases first");
+  command.add_option("model", options->model, "a configured model's name")
+      .required()
+      .type_name("MODEL");
+  command.add_flag("--force", options->force, "revoke its leases first");
   return {command, [&common, options] {
             return run_unload({common.socket, common.json}, options->model, options->force);
           }};
 }
 
 Command pin_command(CLI::App& app, Common& common, bool on) {
-  CLI::App* command =
+  Arguments command =
       on ? add_command(
                app, common, "pin",
                "Keep a model's weights once they are loaded (administrators), until unpin or the "
@@ -35,14 +35,14 @@ Command pin_command(CLI::App& app, Common& common, bool on) {
          : add_command(app, common, "unpin", "The opposite of pin (administrators)",
                        "  gpumodelctl unpin concept\n");
   auto model = std::make_shared<std::string>();
-  command->add_option("model", *model, "a configured model's name")->required()->type_name("MODEL");
+  command.add_option("model", *model, "a configured model's name").required().type_name("MODEL");
   return {command, [&common, model, on] {
             return run_pin({common.socket, common.json}, *model, on);
           }};
 }
 
 Command drain_command(CLI::App& app, Common& common) {
-  CLI::App* command =
+  Arguments command =
       add_command(app, common, "drain",
                   "Take no new work (administrators): the daemon, or with --device no loads on "
                   "that device. What runs goes on.",
@@ -53,15 +53,15 @@ Command drain_command(CLI::App& app, Common& common) {
     bool off = false;
   };
   auto options = std::make_shared<Options>();
-  command->add_option("--device", options->device, "this device only")->type_name("DEVICE");
-  command->add_flag("--off", options->off, "take work again");
+  command.add_option("--device", options->device, "this device only").type_name("DEVICE");
+  command.add_flag("--off", options->off, "take work again");
   return {command, [&common, options] {
             return run_drain({common.socket, common.json}, options->device, !options->off);
           }};
 }
 
 Command revoke_command(CLI::App& app, Common& common) {
-  CLI::App* command = add_command(
+  Arguments command = add_command(
       app, common, "revoke", "End somebody's lease (administrators); `status` shows the numbers",
       "  gpumodelctl revoke 12 --reason \"maintenance at noon\"\n");
   struct Options {
@@ -69,11 +69,9 @@ Command revoke_command(CLI::App& app, Common& common) {
     std::string reason;
   };
   auto options = std::make_shared<Options>();
-  command->add_option("lease", options->lease, "the lease's number")
-      ->required()
-      ->type_name("LEASE");
-  command->add_option("--reason", options->reason, "what its holder is told, at most 256 bytes")
-      ->type_name("TEXT");
+  command.add_option("lease", options->lease, "the lease's number").required().type_name("LEASE");
+  command.add_option("--reason", options->reason, "what its holder is told, at most 256 bytes")
+      .type_name("TEXT");
   return {command, [&common, options] {
             return run_revoke({common.socket, common.json}, options->lease, options->reason);
           }};

@@ -13,12 +13,12 @@ struct Options {
   double wait = -1;
 };
 
-std::shared_ptr<Options> add_chat_options(CLI::App* command) {
+std::shared_ptr<Options> add_chat_options(Arguments command) {
   auto options = std::make_shared<Options>();
-  command->add_option("model", options->chat.model, "a configured model's name")
-      ->required()
-      ->type_name("MODEL");
-  command->add_option("--system", options->chat.system, "the system message")->type_name("TEXT");
+  command.add_option("model", options->chat.model, "a configured model's name")
+      .required()
+      .type_name("MODEL");
+  command.add_option("--system", options->chat.system, "the system message").type_name("TEXT");
   add_sampling(command, options->chat.sampling);
   add_lease_wait(command, options->wait);
   return options;
@@ -50,7 +50,7 @@ int answer_once(const Common& common, const Options& options, const std::string&
 }
 
 Command chat_command(CLI::App& app, Common& common) {
-  CLI::App* command = add_command(
+  Arguments command = add_command(
       app, common, "chat",
       "A conversation on the terminal; from a pipe each line is a message. With --json each answer "
       "is one object on a line.",
@@ -60,7 +60,7 @@ Command chat_command(CLI::App& app, Common& common) {
 }
 
 Command run_command(CLI::App& app, Common& common) {
-  CLI::App* command =
+  Arguments command =
       add_command(app, common, "run",
                   "As Ollama has it: with a PROMPT, or one from a pipe, the model answers it once; "
                   "else this is "
@@ -70,8 +70,8 @@ Command run_command(CLI::App& app, Common& common) {
                   "  gpumodelctl run concept < question.txt\n"
                   "  gpumodelctl run concept\n");
   const auto options = add_chat_options(command);
-  command->add_option("prompt", options->prompt, "what to answer; several words are one prompt")
-      ->type_name("PROMPT");
+  command.add_option("prompt", options->prompt, "what to answer; several words are one prompt")
+      .type_name("PROMPT");
   return {command, [&common, options] {
             if (!options->prompt.empty())
               return answer_once(common, *options, sentence(options->prompt));

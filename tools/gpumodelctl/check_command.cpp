@@ -39,21 +39,21 @@ struct CheckCommand {
 }  // namespace
 
 void add_check_command(CLI::App& app, Common& common, std::vector<Command>& out) {
-  auto* command = add_command(
+  Arguments command = add_command(
       app, common, "check",
       "Whether a model's folder, and an adapter of it, can be served, what they need, and all that "
       "is not supported.\nReads them as you, without a daemon and without loading them.",
       "  gpumodelctl check /srv/models/Qwen2.5-7B-Instruct\n"
       "  gpumodelctl check /srv/models/Qwen2.5-7B-Instruct --adapter /srv/models/concept-lora\n");
-  command->remove_option(command->get_option("--socket"));  // it asks no daemon
+  command.remove_option("--socket");  // it asks no daemon
   auto options = std::make_shared<CheckCommand>();
-  command->add_option("path", options->path, "the model's folder")->required()->type_name("PATH");
-  command->add_option("--adapter", options->adapter, "the folder of a LoRA adapter")
-      ->type_name("PATH");
-  command->add_option("--dtype", options->dtype, "as it would be loaded")
-      ->type_name("auto|bf16|fp16|fp32|int8|int4")
-      ->check(CLI::IsMember(gpumodel::wire::kDtypes))
-      ->capture_default_str();
+  command.add_option("path", options->path, "the model's folder").required().type_name("PATH");
+  command.add_option("--adapter", options->adapter, "the folder of a LoRA adapter")
+      .type_name("PATH");
+  command.add_option("--dtype", options->dtype, "as it would be loaded")
+      .type_name("auto|bf16|fp16|fp32|int8|int4")
+      .one_of({std::begin(gpumodel::wire::kDtypes), std::end(gpumodel::wire::kDtypes)})
+      .show_default();
   out.push_back({command, [&common, options]() -> int { become_engine(*options, common.json); }});
 }
 

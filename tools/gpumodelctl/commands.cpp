@@ -2,6 +2,7 @@
 
 #include <gpumodel.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 namespace gpumodelctl {
@@ -33,19 +34,17 @@ std::vector<Command> add_commands(CLI::App& app, Common& common) {
   return commands;
 }
 
-CLI::App* add_command(CLI::App& app, Common& common, const char* name, const char* about,
+Arguments add_command(CLI::App& app, Common& common, const char* name, const char* about,
                       const char* examples) {
   CLI::App* command = app.add_subcommand(name, about);
   command->add_option("--socket", common.socket, "the daemon's socket")->type_name("PATH");
   command->add_flag("--json", common.json, "machine-readable output, errors included");
   command->footer(std::string("Examples:\n") + examples + '\n' + kFooter);
-  return command;
+  return Arguments(command);
 }
 
-void add_wait(CLI::App* command, double& wait_seconds, const char* what) {
-  command->add_option("--wait", wait_seconds, what)
-      ->type_name("SECONDS")
-      ->check(CLI::NonNegativeNumber);
+void add_wait(Arguments command, double& wait_seconds, const char* what) {
+  command.add_option("--wait", wait_seconds, what).type_name("SECONDS").not_negative();
 }
 
 int wait_ms(double seconds) {

@@ -1,10 +1,12 @@
 // The commands of gpumodelctl: how the command line says what the other files do.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "gpumodelctl/arguments.hpp"
 
 namespace gpumodelctl {
 
@@ -16,7 +18,7 @@ struct Common {
 };
 
 struct Command {
-  CLI::App* app = nullptr;
+  Arguments arguments;
   std::function<int()> run;  // an exit code; throws Failure
 };
 
@@ -37,9 +39,9 @@ void add_holding_commands(CLI::App& app, Common& common, std::vector<Command>& o
 void add_complete_command(CLI::App& app, Common& common, std::vector<Command>& out);
 
 // A command with the options that all have; `examples` end its help.
-CLI::App* add_command(CLI::App& app, Common& common, const char* name, const char* about,
+Arguments add_command(CLI::App& app, Common& common, const char* name, const char* about,
                       const char* examples);
-void add_wait(CLI::App* command, double& wait_seconds, const char* what);
+void add_wait(Arguments command, double& wait_seconds, const char* what);
 // Milliseconds of --wait; GM_WAIT_FOREVER where it was not given (below 0).
 int wait_ms(double seconds);
 

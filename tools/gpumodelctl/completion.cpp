@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 
@@ -117,7 +118,7 @@ std::vector<std::string> names_of(const std::string& kind, const std::string& so
 void add_complete_command(CLI::App& app, Common& common, std::vector<Command>& out) {
   CLI::App* command = app.add_subcommand("complete", "For the completion of shells");
   command->group("");
-  out.push_back({command, [&app, &common] {
+  out.push_back({Arguments(command), [&app, &common] {
                    const auto& words = common.child;
                    std::string socket = common.socket;
                    for (std::size_t i = 0; i + 2 < words.size(); ++i)

@@ -106,7 +106,7 @@ int run_doctor(const DoctorCommand& command) {
 }
 
 void add_doctor_command(CLI::App& app, Common& common, std::vector<Command>& out) {
-  CLI::App* command = add_command(
+  Arguments command = add_command(
       app, common, "doctor",
       "Whether all is right for you to be served here: socket, group, service, driver, engine, "
       "limits, configuration and every model's folder, each with the remedy where it is not.\n"
@@ -115,9 +115,9 @@ void add_doctor_command(CLI::App& app, Common& common, std::vector<Command>& out
       "  sudo gpumodelctl doctor --config /etc/gpumodeld/gpumodeld.toml\n");
   auto options = std::make_shared<DoctorCommand>();
   options->config = "/etc/gpumodeld/gpumodeld.toml";
-  command->add_option("--config", options->config, "the daemon's configuration")
-      ->type_name("PATH")
-      ->capture_default_str();
+  command.add_option("--config", options->config, "the daemon's configuration")
+      .type_name("PATH")
+      .show_default();
   out.push_back({command, [&common, options] {
                    options->socket = common.socket;
                    options->json = common.json;

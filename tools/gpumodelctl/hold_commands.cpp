@@ -12,20 +12,20 @@ constexpr const char* kChildFooter =
     "could not be started; it finds the daemon through $GPUMODEL_SOCKET.\n";
 
 Command lease_command(CLI::App& app, Common& common) {
-  CLI::App* command = add_command(
+  Arguments command = add_command(
       app, common, "lease",
       "Lease models, all or none, for as long as a command runs: lease MODEL... -- COMMAND",
       "  gpumodelctl lease concept relationship -- ./pipeline\n"
       "  gpumodelctl lease concept --wait 60 -- bash -c 'sleep 5; echo done'\n");
   auto options = std::make_shared<LeaseCommand>();
   auto wait = std::make_shared<double>(-1);
-  command->add_option("models", options->models, "configured models' names, at most 16")
-      ->required()
-      ->type_name("MODEL");
+  command.add_option("models", options->models, "configured models' names, at most 16")
+      .required()
+      .type_name("MODEL");
   add_wait(command, *wait, "queue at most this long; default: the daemon's max_wait");
-  command->add_flag("--wait-foreign", options->wait_foreign,
-                    "wait for memory that other programs hold instead of failing");
-  command->footer(command->get_footer() + kChildFooter);
+  command.add_flag("--wait-foreign", options->wait_foreign,
+                   "wait for memory that other programs hold instead of failing");
+  command.append_footer(kChildFooter);
   return {command, [&common, options, wait] {
             if (common.child.empty())
               throw usage_failure("lease needs a command: gpumodelctl lease MODEL... -- COMMAND");
@@ -37,7 +37,7 @@ Command lease_command(CLI::App& app, Common& common) {
 }
 
 Command yield_command(CLI::App& app, Common& common) {
-  CLI::App* command =
+  Arguments command =
       add_command(app, common, "yield",
                   "Keep bytes of a device free for other programs (administrators): for a time, "
                   "for as long as a command "
@@ -50,19 +50,18 @@ Command yield_command(CLI::App& app, Common& common) {
     double wait = -1;
   };
   auto options = std::make_shared<Options>();
-  command->add_option("--device", options->yield.device, "the device")
-      ->required()
-      ->type_name("DEVICE");
-  command->add_option("--bytes", options->bytes, "how much: 40G, 512 MiB")
-      ->required()
-      ->type_name("SIZE");
+  command.add_option("--device", options->yield.device, "the device")
+      .required()
+      .type_name("DEVICE");
+  command.add_option("--bytes", options->bytes, "how much: 40G, 512 MiB")
+      .required()
+      .type_name("SIZE");
   command
-      ->add_option("--for", options->duration,
-                   "how long: 90s, 10m, 2h; goes on when this has ended")
-      ->type_name("TIME");
+      .add_option("--for", options->duration, "how long: 90s, 10m, 2h; goes on when this has ended")
+      .type_name("TIME");
   add_wait(command, options->wait,
            "wait at most this long for the memory; default: the daemon's max_wait");
-  command->footer(command->get_footer() + kChildFooter);
+  command.append_footer(kChildFooter);
   return {command, [&common, options] {
             YieldCommand& yield = options->yield;
             if (!options->duration.empty() && !common.child.empty())
@@ -79,7 +78,7 @@ Command yield_command(CLI::App& app, Common& common) {
 }
 
 Command prefetch_command(CLI::App& app, Common& common) {
-  CLI::App* command = add_command(
+  Arguments command = add_command(
       app, common, "prefetch",
       "Bring models near that will be wanted soon, where that evicts nobody: to the "
       "device, else to the host cache. They are wanted for ten seconds, and no longer than this "
@@ -87,12 +86,12 @@ Command prefetch_command(CLI::App& app, Common& common) {
       "  gpumodelctl prefetch relationship --hold 10\n");
   auto options = std::make_shared<PrefetchCommand>();
   auto hold = std::make_shared<double>(0);
-  command->add_option("models", options->models, "configured models' names, at most 16")
-      ->required()
-      ->type_name("MODEL");
-  command->add_option("--hold", *hold, "run for this long after the daemon has answered (0)")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.0, 1e6));
+  command.add_option("models", options->models, "configured models' names, at most 16")
+      .required()
+      .type_name("MODEL");
+  command.add_option("--hold", *hold, "run for this long after the daemon has answered (0)")
+      .type_name("SECONDS")
+      .range(0.0, 1e6);
   return {command, [&common, options, hold] {
             options->socket = common.socket;
             options->json = common.json;

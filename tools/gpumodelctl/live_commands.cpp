@@ -11,7 +11,7 @@ namespace {
 using nlohmann::ordered_json;
 
 Command top_command(CLI::App& app, Common& common) {
-  CLI::App* command = add_command(
+  Arguments command = add_command(
       app, common, "top",
       "All of it live: memory, programs with their tokens per second, the queue and what is "
       "loaded.\n"
@@ -22,9 +22,9 @@ Command top_command(CLI::App& app, Common& common) {
       "  gpumodelctl top\n"
       "  gpumodelctl top --interval 0.2\n");
   auto options = std::make_shared<TopCommand>();
-  command->add_option("--interval", options->seconds, "a new frame every SECONDS (1)")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.05, 1e6));
+  command.add_option("--interval", options->seconds, "a new frame every SECONDS (1)")
+      .type_name("SECONDS")
+      .range(0.05, 1e6);
   return {command, [&common, options] {
             options->socket = common.socket;
             options->json = common.json;
@@ -33,7 +33,7 @@ Command top_command(CLI::App& app, Common& common) {
 }
 
 Command ps_command(CLI::App& app, Common& common) {
-  CLI::App* command =
+  Arguments command =
       add_command(app, common, "ps",
                   "Which programs hold leases or wait for them: since when, on what, and the "
                   "tokens that they got",

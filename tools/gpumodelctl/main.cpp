@@ -1,6 +1,7 @@
 // gpumodelctl: gpumodeld from the shell, over gpumodel.h alone; but `check` is the engine's own.
 #include <fmt/core.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "gpumodelctl/commands.hpp"
@@ -24,7 +25,7 @@ int parse_error(const CLI::App& app, const CLI::ParseError& error, bool json) {
 int run(const std::vector<Command>& commands, bool json) {
   try {
     for (const Command& command : commands)
-      if (command.app->parsed()) return command.run();
+      if (command.arguments.given()) return command.run();
     return kExitFailed;
   } catch (const Failure& failure) {
     print_failure(failure, json);

@@ -10,7 +10,7 @@ using nlohmann::ordered_json;
 
 // The text is for Prometheus and goes out as the daemon made it.
 void add_metrics_command(CLI::App& app, Common& common, std::vector<Command>& out) {
-  CLI::App* command =
+  Arguments command =
       add_command(app, common, "metrics",
                   "What the daemon counted since its start, and how things stand, as Prometheus' "
                   "text; METRICS.md lists the names",

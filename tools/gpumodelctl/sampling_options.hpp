@@ -6,8 +6,8 @@
 
 namespace gpumodelctl {
 
-void add_sampling(CLI::App* command, Sampling& sampling);
+void add_sampling(Arguments command, Sampling& sampling);
 // --wait, for the lease.
-void add_lease_wait(CLI::App* command, double& wait_seconds);
+void add_lease_wait(Arguments command, double& wait_seconds);
 
 }  // namespace gpumodelctl

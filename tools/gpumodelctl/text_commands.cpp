@@ -7,7 +7,7 @@ namespace gpumodelctl {
 namespace {
 
 Command generate_command(CLI::App& app, Common& common) {
-  CLI::App* command = add_command(
+  Arguments command = add_command(
       app, common, "generate",
       "Lease a model, generate once, release it.\n"
       "Without --prompt, --tokens and --messages the prompt is read from standard input.",
@@ -17,45 +17,43 @@ Command generate_command(CLI::App& app, Common& common) {
   auto options = std::make_shared<GenerateCommand>();
   auto tokens = std::make_shared<std::string>();
   auto wait = std::make_shared<double>(-1);
-  command->add_option("model", options->model, "a configured model's name")
-      ->required()
-      ->type_name("MODEL");
-  auto* source = command->add_option_group("input");
-  auto* prompt = source
-                     ->add_option("--prompt", options->prompt,
-                                  "text, with the special tokens that the tokenizer adds")
-                     ->type_name("TEXT");
-  source->add_option("--tokens", *tokens, "token ids, as they are")->type_name("1,2,3");
+  command.add_option("model", options->model, "a configured model's name")
+      .required()
+      .type_name("MODEL");
+  const Arguments source = command.add_exclusive_group("input");
+  const Option prompt = source
+                            .add_option("--prompt", options->prompt,
+                                        "text, with the special tokens that the tokenizer adds")
+                            .type_name("TEXT");
+  source.add_option("--tokens", *tokens, "token ids, as they are").type_name("1,2,3");
   source
-      ->add_option("--messages", options->messages_file,
-                   "a file (- for standard input) with a JSON array of messages, or an object with "
-                   "`messages`, "
-                   "through the chat template")
-      ->type_name("FILE");
-  source->require_option(0, 1);
-  auto* constraint = command->add_option_group("constraint");
+      .add_option("--messages", options->messages_file,
+                  "a file (- for standard input) with a JSON array of messages, or an object with "
+                  "`messages`, "
+                  "through the chat template")
+      .type_name("FILE");
+  const Arguments constraint = command.add_exclusive_group("constraint");
   constraint
-      ->add_option("--json-schema", options->json_schema,
-                   "the output is one JSON value that obeys this schema, given as JSON or as a "
-                   "file; {}: any value")
-      ->type_name("FILE|JSON");
-  constraint->add_option("--regex", options->regex, "the output matches this as a whole")
-      ->type_name("EXPRESSION");
-  constraint->add_option("--grammar", options->grammar_file, "the output is of this EBNF grammar")
-      ->type_name("FILE");
-  constraint->require_option(0, 1);
+      .add_option("--json-schema", options->json_schema,
+                  "the output is one JSON value that obeys this schema, given as JSON or as a "
+                  "file; {}: any value")
+      .type_name("FILE|JSON");
+  constraint.add_option("--regex", options->regex, "the output matches this as a whole")
+      .type_name("EXPRESSION");
+  constraint.add_option("--grammar", options->grammar_file, "the output is of this EBNF grammar")
+      .type_name("FILE");
   add_sampling(command, options->sampling);
   add_lease_wait(command, *wait);
-  command->add_flag("--logprobs", options->logprobs, "the log-probability of each token");
+  command.add_flag("--logprobs", options->logprobs, "the log-probability of each token");
   command
-      ->add_option("--top-logprobs", options->top_logprobs,
-                   "with --json: the N likeliest for each token")
-      ->type_name("N")
-      ->check(CLI::Range(0, 20));
+      .add_option("--top-logprobs", options->top_logprobs,
+                  "with --json: the N likeliest for each token")
+      .type_name("N")
+      .range(0, 20);
   return {command, [&common, options, tokens, wait, prompt] {
             options->socket = common.socket;
             options->json = common.json;
-            options->has_prompt = prompt->count() != 0;
+            options->has_prompt = prompt.given();
             if (!tokens->empty()) options->tokens = parse_tokens(*tokens);
             options->wait_ms = wait_ms(*wait);
             return run_generate(*options);
@@ -63,7 +61,7 @@ Command generate_command(CLI::App& app, Common& common) {
 }
 
 Command tokenize_command(CLI::App& app, Common& common) {
-  CLI::App* command =
+  Arguments command =
       add_command(app, common, "tokenize",
                   "Text to token ids. Without TEXT and --file it is read from standard input.",
                   "  gpumodelctl tokenize concept \"Hello\"\n");
@@ -72,33 +70,33 @@ Command tokenize_command(CLI::App& app, Common& common) {
     bool special = false;
   };
   auto options = std::make_shared<Options>();
-  command->add_option("model", options->model, "a configured model's name")
-      ->required()
-      ->type_name("MODEL");
-  auto* text = command->add_option("text", options->text, "the text")->type_name("TEXT");
-  command->add_option("--file", options->file, "a file with the text")
-      ->type_name("FILE")
-      ->excludes(text);
-  command->add_flag("--special", options->special,
-                    "add the special tokens that the tokenizer adds to a prompt");
+  command.add_option("model", options->model, "a configured model's name")
+      .required()
+      .type_name("MODEL");
+  const Option text = command.add_option("text", options->text, "the text").type_name("TEXT");
+  command.add_option("--file", options->file, "a file with the text")
+      .type_name("FILE")
+      .excludes(text);
+  command.add_flag("--special", options->special,
+                   "add the special tokens that the tokenizer adds to a prompt");
   return {command, [&common, options, text] {
             return run_tokenize(common.socket, options->model,
-                                text->count() != 0 ? options->text : read_input(options->file),
+                                text.given() ? options->text : read_input(options->file),
                                 options->special, common.json);
           }};
 }
 
 Command detokenize_command(CLI::App& app, Common& common) {
-  CLI::App* command = add_command(app, common, "detokenize", "Token ids to text",
+  Arguments command = add_command(app, common, "detokenize", "Token ids to text",
                                   "  gpumodelctl detokenize concept --tokens 19556,17\n");
   struct Options {
     std::string model, tokens;
   };
   auto options = std::make_shared<Options>();
-  command->add_option("model", options->model, "a configured model's name")
-      ->required()
-      ->type_name("MODEL");
-  command->add_option("--tokens", options->tokens, "token ids")->required()->type_name("1,2,3");
+  command.add_option("model", options->model, "a configured model's name")
+      .required()
+      .type_name("MODEL");
+  command.add_option("--tokens", options->tokens, "token ids").required().type_name("1,2,3");
   return {command, [&common, options] {
             return run_detokenize(common.socket, options->model, parse_tokens(options->tokens),
                                   common.json);
@@ -106,22 +104,22 @@ Command detokenize_command(CLI::App& app, Common& common) {
 }
 
 Command render_command(CLI::App& app, Common& common) {
-  CLI::App* command = add_command(app, common, "render", "What a model is given for these messages",
+  Arguments command = add_command(app, common, "render", "What a model is given for these messages",
                                   "  gpumodelctl render concept messages.json\n");
   struct Options {
     std::string model, file;
   };
   auto options = std::make_shared<Options>();
-  command->add_option("model", options->model, "a configured model's name")
-      ->required()
-      ->type_name("MODEL");
+  command.add_option("model", options->model, "a configured model's name")
+      .required()
+      .type_name("MODEL");
   command
-      ->add_option("file", options->file,
-                   "a JSON array of messages, or an object with `messages`, `tools`, "
-                   "`add_generation_prompt` and "
-                   "other template values; - for standard input")
-      ->required()
-      ->type_name("FILE");
+      .add_option("file", options->file,
+                  "a JSON array of messages, or an object with `messages`, `tools`, "
+                  "`add_generation_prompt` and "
+                  "other template values; - for standard input")
+      .required()
+      .type_name("FILE");
   return {command, [&common, options] {
             return run_render(common.socket, options->model, read_input(options->file),
                               common.json);

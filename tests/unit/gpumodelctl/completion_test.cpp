@@ -1,5 +1,6 @@
 #include "gpumodelctl/completion.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "gpumodelctl/commands.hpp"

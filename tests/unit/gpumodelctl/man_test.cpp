@@ -1,4 +1,5 @@
 // The manual names every command and option, and nothing else.
+#include <CLI/CLI.hpp>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -63,15 +64,16 @@ BOOST_AUTO_TEST_CASE(every_command_and_option_is_in_the_manual) {
   const std::vector<Command> commands = add_commands(app, common);
   Names known;
   for (const Command& command : commands) {
-    if (command.app->get_group().empty()) continue;
-    known.insert(command.app->get_name());
-    const std::string text = section(page, command.app->get_name());
-    BOOST_TEST(!text.empty(), command.app->get_name() << " has no section");
+    if (command.arguments.parser().get_group().empty()) continue;
+    known.insert(command.arguments.parser().get_name());
+    const std::string text = section(page, command.arguments.parser().get_name());
+    BOOST_TEST(!text.empty(), command.arguments.parser().get_name() << " has no section");
     Names wanted, found = explained(text);
-    collect(*command.app, wanted);
+    collect(command.arguments.parser(), wanted);
     if (wanted.count("--temperature") != 0) found.insert(sampling.begin(), sampling.end());
-    BOOST_TEST((found == wanted), command.app->get_name() << ": the manual has " << text_of(found)
-                                                          << "and the command " << text_of(wanted));
+    BOOST_TEST((found == wanted), command.arguments.parser().get_name()
+                                      << ": the manual has " << text_of(found) << "and the command "
+                                      << text_of(wanted));
   }
   const std::regex heading("\n## ([a-z]+)\n");
   for (std::sregex_iterator at(page.begin(), page.end(), heading), end; at != end; ++at)
