@@ -2,33 +2,9 @@
 
 #include <dlfcn.h>
 
-#include <initializer_list>
+#include "engine/device/cuda/symbols.hpp"
 
 namespace gpumodel::engine::device::cuda::nvml {
-namespace {
-
-class Symbols {
- public:
-  explicit Symbols(void* library) : library_(library) {}
-
-  // Takes the first of these names that the library has; the older ones have the same signature.
-  template <class Function>
-  void find(Function& entry, std::initializer_list<const char*> names) {
-    for (const char* name : names) {
-      entry = reinterpret_cast<Function>(::dlsym(library_, name));
-      if (entry != nullptr) return;
-    }
-    if (missing_.empty()) missing_ = *names.begin();
-  }
-  const std::string& missing() const { return missing_; }
-
- private:
-  void* library_;
-  std::string missing_;
-};
-
-}  // namespace
-
 std::variant<Library, NoLibrary> open_library(const char* library) {
   void* opened = ::dlopen(library, RTLD_NOW | RTLD_LOCAL);
   if (opened == nullptr) return NoLibrary{::dlerror()};
