@@ -92,9 +92,13 @@ class Daemon:
     def exchange(self, *arguments):
         return self.run("bench_exchange", *arguments)
 
-    def generate(self, model, tokens, count):
+    def answer(self, model, tokens, count):
+        """Greedy, of so many tokens."""
         return self.ctl("generate", model, "--json", "--ignore-eos", "--temperature", 0, "--max-tokens", count,
-                        "--repetition-penalty", 1, "--tokens", ",".join(map(str, tokens)))["usage"]
+                        "--repetition-penalty", 1, "--tokens", ",".join(map(str, tokens)))
+
+    def generate(self, model, tokens, count):
+        return self.answer(model, tokens, count)["usage"]
 
     def model_row(self, name):
         return next(row for row in self.ctl("status", "--json")["models"] if row["name"] == name)

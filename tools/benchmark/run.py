@@ -6,13 +6,14 @@ import pathlib
 
 import leasing
 import quality
+import reuse
 import serving
 import sharing
 import speed
 import tokenizing
 from harness import Skipped, say
 
-SUITES = {**speed.SUITES, **serving.SUITES, **leasing.SUITES, **tokenizing.SUITES, **quality.SUITES, **sharing.SUITES}
+SUITES = {**speed.SUITES, **serving.SUITES, **reuse.SUITES, **leasing.SUITES, **tokenizing.SUITES, **quality.SUITES, **sharing.SUITES}
 
 
 def machine():
