@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 
+import figures
 import leasing
 import quality
 import reuse
@@ -33,6 +34,7 @@ def main():
     parser.add_argument("--redis-server", default="redis-server")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--results", type=pathlib.Path, metavar="FILE")
     # argparse of Python 3.11 holds an absent list against the choices, too.
     parser.add_argument("suites", nargs="*", metavar="SUITE", choices=["all", *SUITES], default="all")
     options = parser.parse_args()
@@ -50,6 +52,8 @@ def main():
             continue
         if not options.json:
             SUITES[name].table(report[name])
+    if options.results:
+        figures.write_results(options.results, report, options.rounds)
     if options.json:
         print(json.dumps(report))
 
